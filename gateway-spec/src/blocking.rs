@@ -1,0 +1,234 @@
+//! The seam for work that blocks: a capability of the host that travels with each request.
+//!
+//! An adapter for a world that blocks (Python, a synchronous closure) must not block the host's event loop, and knows
+//! nothing of that loop. So it wraps its work in a [`Lane`]'s [`run`] and leaves it to the host's [`Blocking`] where the
+//! work is done: in place, on the thread that drives the loop while another takes the loop over, or on a thread of a
+//! pool. A host that offers nothing gets [`Threads`], a plain pool.
+
+mod threads;
+
+use std::{
+    fmt, mem,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
+    task::{Context, Poll, Waker},
+};
+
+pub use threads::Threads;
+
+use crate::{Error, Result};
+
+/// A host's ability to run blocking jobs.
+pub trait Blocking: Send + Sync + 'static {
+    /// Takes a job, in order of arrival. It may run the job before it returns.
+    ///
+    /// # Errors
+    /// [`Kind::Overloaded`](crate::Kind::Overloaded) if the queue is full. A job of [`Admission::Continue`] is never refused.
+    fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()>;
+
+    /// Wakes a task of the host's. Jobs use it, since a host may have a cheaper way for them than `Waker::wake`.
+    fn wake(&self, waker: Waker);
+
+    /// Whether a job may wait for something that only the host's event loop can bring, a body's next block for one.
+    fn may_wait(&self) -> bool;
+}
+
+/// Whether a job begins something, and may be refused, or goes on with what was admitted before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The first job of a request.
+    Begin,
+    /// A later job of a request that holds resources already.
+    Continue,
+}
+
+/// A piece of blocking work.
+pub trait Job: Send + Sync {
+    /// The lane it belongs to.
+    fn lane(&self) -> &Arc<Lane>;
+
+    /// Does the work, once: a second call does nothing. Returns who waits for it; the host wakes that task, unless it is
+    /// still inside [`Blocking::submit`], whose caller looks by itself.
+    fn run(&self) -> Option<Waker>;
+}
+
+/// Jobs of one kind, which behave alike: those of one application.
+pub struct Lane {
+    around: Around,
+    memory: AtomicU32,
+}
+
+type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
+impl Lane {
+    /// A lane whose jobs the host runs in batches, each batch inside one call of `around`: the place to enter an
+    /// interpreter once for many jobs.
+    pub fn new(around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Lane { around: Box::new(around), memory: AtomicU32::new(0) })
+    }
+
+    /// Runs a batch.
+    pub fn enter(&self, mut batch: impl FnMut()) {
+        (self.around)(&mut batch);
+    }
+
+    /// A word in which the host remembers how the jobs of this lane behave. Zero at first.
+    pub fn memory(&self) -> &AtomicU32 {
+        &self.memory
+    }
+}
+
+/// Runs `work` as a job of `lane` on `host`. Dropping the future before the job began takes it out of the queue;
+/// dropping it later drops the result, on the job's thread.
+pub fn run<F, T>(host: Arc<dyn Blocking>, lane: Arc<Lane>, admission: Admission, work: F) -> Running<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let ticket = Arc::new(Ticket { lane, state: Mutex::new(State::Waiting(work, None)) });
+    Running { host, ticket, admission: Some(admission) }
+}
+
+/// Runs `work` as a job that nobody waits for, and that no host refuses.
+pub fn detach<F>(host: &dyn Blocking, lane: Arc<Lane>, work: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    let ticket = Arc::new(Ticket { lane, state: Mutex::new(State::Waiting(work, None)) });
+    // Continue is never refused.
+    let _ = host.submit(ticket, Admission::Continue);
+}
+
+/// The future of [`run`]: the job's result.
+///
+/// # Errors
+/// [`Kind::Overloaded`](crate::Kind::Overloaded) if the host has no room for the job; [`Kind::App`](crate::Kind::App) if the job panicked.
+#[must_use = "futures do nothing unless polled"]
+pub struct Running<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    host: Arc<dyn Blocking>,
+    ticket: Arc<Ticket<F, T>>,
+    /// Taken when the job is submitted.
+    admission: Option<Admission>,
+}
+
+struct Ticket<F, T> {
+    lane: Arc<Lane>,
+    state: Mutex<State<F, T>>,
+}
+
+enum State<F, T> {
+    Waiting(F, Option<Waker>),
+    Running(Option<Waker>),
+    Done(T),
+    /// The result was taken, or nobody wants it any more, or the job panicked.
+    Over,
+}
+
+impl<F, T> Job for Ticket<F, T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    fn run(&self) -> Option<Waker> {
+        let work = {
+            let mut state = lock(&self.state);
+            match mem::replace(&mut *state, State::Over) {
+                State::Waiting(work, waker) => {
+                    *state = State::Running(waker);
+                    work
+                }
+                other => {
+                    *state = other;
+                    return None;
+                }
+            }
+        };
+        // A panic leaves `Over` behind, which the waiting future reports.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
+        let mut state = lock(&self.state);
+        match mem::replace(&mut *state, State::Over) {
+            State::Running(waker) => {
+                if let Some(result) = result {
+                    *state = State::Done(result);
+                }
+                waker
+            }
+            // The future is gone. The result is dropped here, on the thread that made it, without the lock.
+            _ => {
+                drop(state);
+                drop(result);
+                None
+            }
+        }
+    }
+}
+
+impl<F, T> Future for Running<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        if let Some(admission) = self.admission.take() {
+            if let State::Waiting(_, waker) = &mut *lock(&self.ticket.state) {
+                *waker = Some(cx.waker().clone());
+            }
+            self.host.submit(self.ticket.clone(), admission)?;
+        }
+        let mut state = lock(&self.ticket.state);
+        match &mut *state {
+            State::Waiting(_, waker) | State::Running(waker) => {
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            State::Done(_) | State::Over => Poll::Ready(match mem::replace(&mut *state, State::Over) {
+                State::Done(result) => Ok(result),
+                _ => Err(Error::new("the job panicked")),
+            }),
+        }
+    }
+}
+
+impl<F, T> Drop for Running<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    fn drop(&mut self) {
+        let state = mem::replace(&mut *lock(&self.ticket.state), State::Over);
+        drop(state);
+    }
+}
+
+/// Nothing that can panic is done under the locks of this module.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("memory", &self.memory).finish_non_exhaustive()
+    }
+}
+
+impl<F, T> fmt::Debug for Running<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Running")
+    }
+}

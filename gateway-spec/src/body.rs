@@ -1,0 +1,192 @@
+//! The response's body.
+
+use std::{
+    fmt,
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::{Error, Result};
+
+/// The body of a [`Response`](crate::Response): empty, bytes in hand, a file, or blocks that are pulled over time.
+///
+/// The server sends each block before it asks for the next, or makes sure that it is on its way meanwhile. Dropping a
+/// body, finished or not, is how an application learns that the request is over.
+pub struct Body(Repr);
+
+enum Repr {
+    Empty,
+    Full(Bytes),
+    File(FileRange),
+    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error> + Send>>),
+}
+
+impl Body {
+    /// No body at all.
+    pub fn empty() -> Self {
+        Body(Repr::Empty)
+    }
+
+    /// Blocks that are pulled from `body`. Its trailers are not sent.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error = Error> + Send + 'static,
+    {
+        Body(Repr::Stream(Box::pin(body)))
+    }
+
+    /// The number of bytes, where it is known.
+    pub fn len(&self) -> Option<u64> {
+        match &self.0 {
+            Repr::Empty => Some(0),
+            Repr::Full(bytes) => Some(bytes.len() as u64),
+            Repr::File(range) => Some(range.len),
+            Repr::Stream(body) => body.size_hint().exact(),
+        }
+    }
+
+    /// Whether the body is known to have no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// The file, for a host that can send one in a better way than block by block; or the body back.
+    ///
+    /// # Errors
+    /// The body itself, if it is not a file.
+    pub fn into_file(self) -> Result<FileRange, Body> {
+        match self.0 {
+            Repr::File(range) => Ok(range),
+            other => Err(Body(other)),
+        }
+    }
+}
+
+/// A part of an open file, to be sent as a body.
+#[derive(Debug)]
+pub struct FileRange {
+    /// The file; its own offset is neither used nor moved.
+    pub file: File,
+    /// Where to begin, in bytes from the file's start.
+    pub offset: u64,
+    /// How many bytes to send.
+    pub len: u64,
+}
+
+impl FileRange {
+    /// Reads the next bytes into `buffer` and moves past them. Blocks for as long as the disk does.
+    ///
+    /// # Errors
+    /// What the read reports, and `UnexpectedEof` if the file has become shorter than the range.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().min(usize::try_from(self.len).unwrap_or(usize::MAX));
+        let count = self.file.read_at(&mut buffer[..wanted], self.offset)?;
+        if count == 0 && wanted > 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent"));
+        }
+        self.offset += count as u64;
+        self.len -= count as u64;
+        Ok(count)
+    }
+}
+
+/// What a host that has no better way reads of a file at once.
+const FILE_BLOCK: usize = 64 * 1024;
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        match &mut self.0 {
+            Repr::Empty => Poll::Ready(None),
+            Repr::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Repr::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Repr::File(range) if range.len == 0 => Poll::Ready(None),
+            Repr::File(range) => {
+                let mut block = vec![0; FILE_BLOCK];
+                Poll::Ready(Some(match range.read(&mut block) {
+                    Ok(count) => {
+                        block.truncate(count);
+                        Ok(Frame::data(block.into()))
+                    }
+                    Err(error) => Err(error.into()),
+                }))
+            }
+            Repr::Stream(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Repr::Stream(body) => body.is_end_stream(),
+            _ => self.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Repr::Stream(body) => body.size_hint(),
+            _ => SizeHint::with_exact(self.len().unwrap_or_default()),
+        }
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Body::empty()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Body(Repr::Full(bytes))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<FileRange> for Body {
+    fn from(range: FileRange) -> Self {
+        Body(Repr::File(range))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Empty => f.write_str("Body::Empty"),
+            Repr::Full(bytes) => write!(f, "Body::Full({} bytes)", bytes.len()),
+            Repr::File(range) => f.debug_tuple("Body::File").field(range).finish(),
+            Repr::Stream(_) => f.write_str("Body::Stream"),
+        }
+    }
+}

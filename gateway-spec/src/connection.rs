@@ -1,0 +1,127 @@
+//! What all requests of a server, and all requests of a connection, have in common.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use crate::{
+    ErrorLog,
+    blocking::{Blocking, Threads},
+};
+
+/// A server, as its applications see it. One for all its connections.
+pub struct Host {
+    /// `SERVER_SOFTWARE`: `name/version`.
+    pub software: String,
+    /// Where applications log.
+    pub error_log: ErrorLog,
+    /// Where blocking jobs go.
+    pub blocking: Arc<dyn Blocking>,
+    /// Whether another process may call the same application at the same time (`wsgi.multiprocess`).
+    pub multiprocess: bool,
+}
+
+impl Default for Host {
+    /// A host without a log or a runtime of its own: standard error, and a pool of 32 threads.
+    fn default() -> Self {
+        Host {
+            software: concat!("gateway/", env!("CARGO_PKG_VERSION")).into(),
+            error_log: ErrorLog::stderr(),
+            blocking: Arc::new(Threads::new(32, 1024)),
+            multiprocess: false,
+        }
+    }
+}
+
+/// The scheme of the URL that the client used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`.
+    Http,
+    /// `https`.
+    Https,
+}
+
+impl Scheme {
+    /// `"http"` or `"https"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// One connection: who talks to whom, over what. Shared by all its requests, so that what does not change is written
+/// out once.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    host: Arc<Host>,
+    scheme: Scheme,
+    server_name: String,
+    server_port: String,
+    remote_addr: Option<String>,
+    remote_port: Option<String>,
+}
+
+impl Connection {
+    /// A connection from `remote` that was accepted at `local`; `None` for addresses that are no IP addresses.
+    pub fn new(host: Arc<Host>, scheme: Scheme, local: Option<SocketAddr>, remote: Option<SocketAddr>) -> Self {
+        let default_port = if scheme == Scheme::Https { 443 } else { 80 };
+        Connection {
+            host,
+            scheme,
+            server_name: local.map_or_else(|| "localhost".into(), |local| host_of(local.ip())),
+            server_port: local.map_or(default_port, |local| local.port()).to_string(),
+            remote_addr: remote.map(|remote| remote.ip().to_canonical().to_string()),
+            remote_port: remote.map(|remote| remote.port().to_string()),
+        }
+    }
+
+    /// The server.
+    pub fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
+    /// The scheme of the URL that the client used.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The server's address, for requests that name no host: never empty, and IPv6 in brackets.
+    pub fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// The port that the connection came in by, in digits; on a unix socket the scheme's own.
+    pub fn server_port(&self) -> &str {
+        &self.server_port
+    }
+
+    /// The client's address; none on a unix socket.
+    pub fn remote_addr(&self) -> Option<&str> {
+        self.remote_addr.as_deref()
+    }
+
+    /// The client's port in digits; none on a unix socket.
+    pub fn remote_port(&self) -> Option<&str> {
+        self.remote_port.as_deref()
+    }
+}
+
+fn host_of(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("software", &self.software)
+            .field("multiprocess", &self.multiprocess)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,314 @@
+//! The first argument of an application: the request.
+
+mod keys;
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
+    header::{self, AsHeaderName},
+    request::Parts,
+};
+
+pub use keys::{CgiKey, Key};
+
+use crate::{
+    Connection, Error, ErrorLog, Input, Result,
+    head::{head_error, is_hop_by_hop},
+    percent,
+};
+
+/// A request, as PEP 3333's `environ` has it, without its thirty strings: it keeps what the server has parsed, and
+/// answers each key when it is asked for.
+///
+/// Values are bytes; HTTP has no other. Two keys can never disagree, since each has one source: `HTTP_HOST` *is* the
+/// header. Three kinds of header never get in: names with `_`, which would pass for another header's name once `-` is
+/// mapped to `_`; `Proxy`, which would become `HTTP_PROXY`; and hop-by-hop headers, which are the server's business.
+pub struct Environ {
+    parts: Parts,
+    /// The raw path up to here is SCRIPT_NAME.
+    mount: usize,
+    input: Input,
+    connection: Arc<Connection>,
+    /// What was `set`; most requests have none.
+    vars: Vec<(Cow<'static, str>, Bytes)>,
+}
+
+/// A typed value that a server or middleware adds to a request for applications further in.
+pub trait Extension: Clone + Send + Sync + 'static {
+    /// Its name in lower case, after a prefix of its maker's and a dot: `"acme.request_id"`.
+    const KEY: &'static str;
+
+    /// The value for those who can read nothing but text: Python callables and CGI programs.
+    fn text(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// An [`Extension`] in the map of extensions, marked as one so that nothing else there shows.
+#[derive(Clone)]
+struct Extended<E>(E);
+
+impl Environ {
+    /// For hosts: the request's head, its body, and the connection it came over. A host has checked the head.
+    pub fn new(parts: Parts, input: Input, connection: Arc<Connection>) -> Self {
+        Environ { parts, mount: 0, input, connection, vars: Vec::new() }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The protocol's version.
+    pub fn version(&self) -> Version {
+        self.parts.version
+    }
+
+    /// SCRIPT_NAME: the part of the path that led to this application, decoded. Empty, or begins with `/`.
+    pub fn script_name(&self) -> Cow<'_, str> {
+        match percent::decode(&self.raw_path()[..self.mount]) {
+            // Only a `&str` prefix ever gets here, so nothing is lost.
+            Cow::Owned(name) => Cow::Owned(String::from_utf8_lossy(&name).into_owned()),
+            Cow::Borrowed(_) => Cow::Borrowed(&self.raw_path()[..self.mount]),
+        }
+    }
+
+    /// PATH_INFO: the rest of the path, decoded once. Empty, or begins with `/`; or `*` (RFC 9112, section 3.2.4).
+    pub fn path_info(&self) -> Cow<'_, [u8]> {
+        percent::decode(self.raw_path_info())
+    }
+
+    /// The rest of the path as received.
+    pub fn raw_path_info(&self) -> &str {
+        &self.raw_path()[self.mount..]
+    }
+
+    /// The whole path as received.
+    pub fn raw_path(&self) -> &str {
+        self.parts.uri.path()
+    }
+
+    /// QUERY_STRING: what follows the `?`, as received.
+    pub fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+
+    /// REQUEST_URI: path and query as received.
+    pub fn raw_target(&self) -> &str {
+        self.parts.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    /// The first value of a header. None if it is one of those that are withheld.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&HeaderValue> {
+        let shown = is_shown_str(name.as_str());
+        self.parts.headers.get(name).filter(|_| shown)
+    }
+
+    /// All headers but those that are withheld; values of one name come one after the other.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.parts.headers.iter().filter(|(name, _)| is_shown(name))
+    }
+
+    /// The host that the request was sent to: from its `Host`, without the port; else the server's own address.
+    pub fn server_name(&self) -> &str {
+        let host = self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let name = match host.rfind(':') {
+            Some(colon) if !host[colon..].contains(']') => &host[..colon],
+            _ => host,
+        };
+        if name.is_empty() { self.connection.server_name() } else { name }
+    }
+
+    /// The body's length in bytes: None if there is no body, or its length is not known before its end.
+    pub fn content_length(&self) -> Option<u64> {
+        let declared = self.parts.headers.get(header::CONTENT_LENGTH);
+        match self.input.len() {
+            // "Content-Length: 0" is a body of no bytes; a request without it has none.
+            Some(0) if declared.is_none() => None,
+            Some(length) if self.input.is_received() => Some(length),
+            _ => declared.and_then(|length| length.to_str().ok()?.parse().ok()),
+        }
+    }
+
+    /// The connection that the request came over.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Where to write what the operator should read.
+    pub fn error_log(&self) -> &ErrorLog {
+        &self.connection.host().error_log
+    }
+
+    /// The request's body.
+    pub fn input(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    /// Takes the request's body out, leaving an empty one: to keep it longer than the environ.
+    pub fn take_input(&mut self) -> Input {
+        std::mem::replace(&mut self.input, Input::empty())
+    }
+
+    /// Receives the body whole, as [`Input::spool`] does, so that CONTENT_LENGTH is known and exact.
+    ///
+    /// # Errors
+    /// Those of [`Input::spool`].
+    pub async fn spool_input(&mut self, memory: usize) -> Result<()> {
+        if self.input.is_received() {
+            return Ok(());
+        }
+        self.input = self.take_input().spool(memory, &self.connection.host().blocking).await?;
+        if self.input.is_empty() && self.parts.headers.contains_key(header::TRANSFER_ENCODING) {
+            // A chunked body of no bytes is a body.
+            self.parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Ok(())
+    }
+
+    /// The value of a key: a [`CgiKey`], `HTTP_*`, or what was [set](Self::set). None if it is absent.
+    pub fn get(&self, key: &str) -> Option<Cow<'_, [u8]>> {
+        if let Some(fixed) = CgiKey::from_name(key) {
+            return fixed.value(self);
+        }
+        if let Some(name) = header_name(key) {
+            let mut values = self.parts.headers.get_all(&name).iter();
+            let first = values.next().filter(|_| is_header_key(&name))?;
+            return Some(joined(&name, first, values));
+        }
+        let set = self.vars.iter().find(|(name, _)| name == key);
+        set.map(|(_, value)| Cow::Borrowed(value.as_ref()))
+    }
+
+    /// Shows every key that is present, with its value: what CGI programs and Python callables are given.
+    pub fn visit(&self, mut visitor: impl FnMut(Key<'_>, &[u8])) {
+        for &key in CgiKey::ALL {
+            if let Some(value) = key.value(self) {
+                visitor(Key::Cgi(key), &value);
+            }
+        }
+        let mut headers = self.headers().filter(|(name, _)| is_header_key(name)).peekable();
+        while let Some((name, value)) = headers.next() {
+            if headers.peek().is_none_or(|(next, _)| *next != name) {
+                visitor(Key::Header(name), value.as_bytes());
+                continue;
+            }
+            let more = std::iter::from_fn(|| headers.next_if(|(next, _)| *next == name).map(|(_, value)| value));
+            visitor(Key::Header(name), &joined(name, value, more));
+        }
+        for (name, value) in &self.vars {
+            visitor(Key::Set(name), value);
+        }
+    }
+
+    /// Sets a key: `HTTP_*` changes the header, another name is added or replaced. Names without a dot are for CGI
+    /// variables (`REMOTE_USER`), others are `maker.name`.
+    ///
+    /// # Errors
+    /// [`Kind::Head`](crate::Kind::Head) if the key is one of the fixed ones, which follow from the request, or a value
+    /// for a header is none.
+    pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) -> Result<()> {
+        let (key, value) = (key.into(), value.into());
+        let header = header_name(&key);
+        let malformed = key.is_empty() || key.contains(['=', '\0']) || (key.starts_with("HTTP_") && header.is_none());
+        if CgiKey::from_name(&key).is_some() || malformed {
+            return Err(head_error(format!("the key {key:?} cannot be set")));
+        }
+        if let Some(name) = header {
+            let value = HeaderValue::from_maybe_shared(value).map_err(Error::new)?;
+            self.parts.headers.insert(name, value);
+            return Ok(());
+        }
+        self.vars.retain(|(name, _)| *name != key);
+        self.vars.push((key, value));
+        Ok(())
+    }
+
+    /// Moves `prefix` from PATH_INFO to SCRIPT_NAME if PATH_INFO is `prefix` or goes on with `/` behind it; says whether
+    /// it did. `/app` matches `/app` and `/app/x`, never `/appother`. The empty prefix matches everything.
+    pub fn mount(&mut self, prefix: &str) -> bool {
+        let Some(matched) = percent::strip(self.raw_path_info(), prefix) else { return false };
+        let rest = &self.raw_path_info().as_bytes()[matched..];
+        let matches = prefix.is_empty() || matches!(percent::next(rest), None | Some((b'/', _)));
+        if matches {
+            self.mount += matched;
+        }
+        matches
+    }
+
+    /// Adds a typed value, replacing another of its type.
+    pub fn insert<E: Extension>(&mut self, value: E) {
+        self.vars.retain(|(name, _)| name != E::KEY);
+        if let Some(text) = value.text() {
+            self.vars.push((Cow::Borrowed(E::KEY), Bytes::copy_from_slice(text.as_bytes())));
+        }
+        self.parts.extensions.insert(Extended(value));
+    }
+
+    /// A typed value that was added.
+    pub fn extension<E: Extension>(&self) -> Option<&E> {
+        self.parts.extensions.get::<Extended<E>>().map(|extended| &extended.0)
+    }
+
+    /// The request as the `http` crate has it, less the headers that are withheld. Its URI is the whole one.
+    pub fn into_request(mut self) -> Request<Input> {
+        let withheld: Vec<_> = self.parts.headers.keys().filter(|name| !is_shown(name)).cloned().collect();
+        for name in withheld {
+            self.parts.headers.remove(name);
+        }
+        Request::from_parts(self.parts, self.input)
+    }
+
+    /// The headers as received: for hosts.
+    pub fn raw_headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+}
+
+/// Whether a header gets into an environ.
+fn is_shown(name: &HeaderName) -> bool {
+    is_shown_str(name.as_str()) && !is_hop_by_hop(name)
+}
+
+fn is_shown_str(name: &str) -> bool {
+    !name.contains('_') && !name.eq_ignore_ascii_case("proxy")
+}
+
+/// Whether a header has an `HTTP_` key: two have keys of their own (RFC 3875, section 4.1.18).
+fn is_header_key(name: &HeaderName) -> bool {
+    is_shown(name) && name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH
+}
+
+/// The header that an `HTTP_*` key stands for.
+fn header_name(key: &str) -> Option<HeaderName> {
+    let name = key.strip_prefix("HTTP_")?;
+    HeaderName::from_bytes(name.replace('_', "-").as_bytes()).ok()
+}
+
+/// One value of several: a list (RFC 9110, section 5.3), or cookies (RFC 6265, section 5.4).
+fn joined<'a>(name: &HeaderName, first: &'a HeaderValue, more: impl Iterator<Item = &'a HeaderValue>) -> Cow<'a, [u8]> {
+    let separator = if name == header::COOKIE { b"; " } else { b", " };
+    let mut all = Cow::Borrowed(first.as_bytes());
+    for value in more {
+        let all = all.to_mut();
+        all.extend_from_slice(separator);
+        all.extend_from_slice(value.as_bytes());
+    }
+    all
+}
+
+impl fmt::Debug for Environ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environ")
+            .field("method", self.method())
+            .field("script_name", &self.script_name())
+            .field("path_info", &String::from_utf8_lossy(&self.path_info()))
+            .field("input", &self.input)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

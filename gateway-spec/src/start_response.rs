@@ -1,0 +1,117 @@
+//! `start_response`: the one way to a [`Response`], and its whole state machine.
+
+use http::HeaderMap;
+
+use crate::{Body, IntoHeaders, IntoStatus, Result, Status, Writer, head::refuse_hop_by_hop, write::WriteBody};
+
+/// The second argument of an [`App`](crate::App): checks status and headers while the application still runs.
+///
+/// Nothing is sent when it is called. It is used up by [`start`](Self::start), so that a second answer to one request
+/// does not compile; an application that wants a second try (PEP 3333's `exc_info`) clones it first and says so.
+#[derive(Clone, Debug)]
+pub struct StartResponse {
+    /// Room for what a host grants a response (interim responses, for one) without a change to the trait.
+    _private: (),
+}
+
+impl StartResponse {
+    /// For hosts: what they hand to an application along with the environ.
+    #[expect(clippy::new_without_default, reason = "applications are given one; a default would invite making them")]
+    pub fn new() -> Self {
+        StartResponse { _private: () }
+    }
+
+    /// Fixes status and headers.
+    ///
+    /// # Errors
+    /// [`Kind::Head`](crate::Kind::Head) if the status is not from 200 to 999, a name or a value is not what RFC 9110
+    /// allows, or a header is hop-by-hop, which only servers may send.
+    pub fn start(self, status: impl IntoStatus, headers: impl IntoHeaders) -> Result<Started> {
+        let (status, headers) = (status.into_status()?, headers.into_headers()?);
+        refuse_hop_by_hop(&headers)?;
+        Ok(Started { status, headers })
+    }
+}
+
+/// Status and headers that were accepted. It lacks a body to be a [`Response`].
+#[derive(Clone, Debug)]
+#[must_use = "only a body makes a response of it"]
+pub struct Started {
+    status: Status,
+    headers: HeaderMap,
+}
+
+impl Started {
+    /// Answers with a body that is there already, or that is pulled block by block.
+    pub fn body(self, body: impl Into<Body>) -> Response {
+        Response { status: self.status, headers: self.headers, body: body.into() }
+    }
+
+    /// Answers with a body that the async block `block` writes: PEP 3333's `write()`, as a coroutine.
+    ///
+    /// The block runs while the server pulls the body, and is dropped where it waits if the client goes away. What it
+    /// may capture, it may write: the request's input, for one.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// async fn ticks(_: Environ, start_response: StartResponse) -> Result<Response> {
+    ///     let started = start_response.start(200, [("content-type", "text/plain")])?;
+    ///     Ok(started.write(async |mut out| {
+    ///         for n in 0..10 {
+    ///             out.write(format!("tick {n}\n")).await?;
+    ///         }
+    ///         Ok(())
+    ///     }))
+    /// }
+    /// # fn is_app(_: impl App) {}
+    /// # is_app(ticks);
+    /// ```
+    pub fn write<F, Fut>(self, block: F) -> Response
+    where
+        F: FnOnce(Writer) -> Fut,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.body(Body::new(WriteBody::new(block)))
+    }
+}
+
+/// A whole answer: what an [`App`](crate::App) returns. Only [`Started`] makes one.
+#[derive(Debug)]
+#[must_use = "a response does nothing unless it is returned to the server"]
+pub struct Response {
+    status: Status,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl Response {
+    /// The status.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The headers, for middleware to edit. Hop-by-hop headers that are put in here are taken out by the server.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The same response with another body: for middleware that compresses, counts or filters it.
+    pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
+        Response { body: map(self.body), ..self }
+    }
+
+    /// Takes the response apart: for hosts.
+    pub fn into_parts(self) -> (Status, HeaderMap, Body) {
+        (self.status, self.headers, self.body)
+    }
+}

@@ -1,0 +1,139 @@
+//! The body that an async block writes.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use crate::{Error, Kind, Result};
+
+/// The writing end of a body: given to the block of [`Started::write`](crate::Started::write).
+pub struct Writer {
+    slot: Arc<Mutex<Slot>>,
+}
+
+/// Holds at most one block on its way from the [`Writer`] to the body.
+#[derive(Default)]
+struct Slot {
+    block: Option<Bytes>,
+    /// The body is gone: nobody will take another block.
+    closed: bool,
+    /// The writer waits for its block to be taken; it may live in another task than the body.
+    writer: Option<Waker>,
+    /// The body waits for a block.
+    body: Option<Waker>,
+}
+
+impl Writer {
+    /// Writes one block, and returns when the server has taken it. An empty block writes nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Disconnected`] if the body has been dropped: the client is gone.
+    pub async fn write(&mut self, block: impl Into<Bytes>) -> Result<()> {
+        let block = block.into();
+        if block.is_empty() {
+            return Ok(());
+        }
+        let mut block = Some(block);
+        poll_fn(|cx| {
+            let mut slot = lock(&self.slot);
+            if slot.closed {
+                return Poll::Ready(Err(Kind::Disconnected.into()));
+            }
+            if slot.block.is_none() {
+                match block.take() {
+                    Some(block) => {
+                        slot.block = Some(block);
+                        wake(&mut slot.body);
+                    }
+                    None => return Poll::Ready(Ok(())),
+                }
+            }
+            slot.writer = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// A body that drives an async block and yields what it writes.
+pub(crate) struct WriteBody<Fut> {
+    block: Pin<Box<Fut>>,
+    slot: Arc<Mutex<Slot>>,
+    /// What the async block returned; taken when it is passed on.
+    result: Option<Result<()>>,
+    finished: bool,
+}
+
+impl<Fut: Future<Output = Result<()>>> WriteBody<Fut> {
+    pub(crate) fn new(block: impl FnOnce(Writer) -> Fut) -> Self {
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        WriteBody { block: Box::pin(block(Writer { slot: slot.clone() })), slot, result: None, finished: false }
+    }
+}
+
+impl<Fut: Future<Output = Result<()>>> http_body::Body for WriteBody<Fut> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        if !self.finished
+            && let Poll::Ready(result) = self.block.as_mut().poll(cx)
+        {
+            self.finished = true;
+            self.result = Some(result);
+        }
+        if let Some(block) = take(&self.slot, cx.waker()) {
+            return Poll::Ready(Some(Ok(Frame::data(block))));
+        }
+        match self.result.take() {
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            Some(Ok(())) => Poll::Ready(None),
+            None if self.finished => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<Fut> Drop for WriteBody<Fut> {
+    fn drop(&mut self) {
+        let mut slot = lock(&self.slot);
+        slot.closed = true;
+        wake(&mut slot.writer);
+    }
+}
+
+/// Takes the block and wakes the writer; if there is none, leaves `waker` to be woken for the next.
+fn take(slot: &Mutex<Slot>, waker: &Waker) -> Option<Bytes> {
+    let mut slot = lock(slot);
+    let block = slot.block.take();
+    if block.is_some() {
+        wake(&mut slot.writer);
+    } else {
+        slot.body = Some(waker.clone());
+    }
+    block
+}
+
+fn wake(waiting: &mut Option<Waker>) {
+    if let Some(waker) = waiting.take() {
+        waker.wake();
+    }
+}
+
+/// A poisoned slot is as good as any: nothing is done under its lock that could stop half-way.
+fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer")
+    }
+}
