@@ -14,8 +14,8 @@ use http::{
 pub use keys::{CgiKey, Key};
 
 use crate::{
-    Connection, Error, ErrorLog, Input, Result,
-    head::{head_error, is_hop_by_hop},
+    Connection, Error, ErrorLog, Input, Kind, Result,
+    head::{head_error, names_hop_by_hop},
     percent,
 };
 
@@ -102,13 +102,13 @@ impl Environ {
 
     /// The first value of a header. None if it is one of those that are withheld.
     pub fn header(&self, name: impl AsHeaderName) -> Option<&HeaderValue> {
-        let shown = is_shown_str(name.as_str());
+        let shown = is_shown(name.as_str());
         self.parts.headers.get(name).filter(|_| shown)
     }
 
     /// All headers but those that are withheld; values of one name come one after the other.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.parts.headers.iter().filter(|(name, _)| is_shown(name))
+        self.parts.headers.iter().filter(|(name, _)| is_shown(name.as_str()))
     }
 
     /// The host that the request was sent to: from its `Host`, without the port; else the server's own address.
@@ -175,8 +175,7 @@ impl Environ {
         }
         if let Some(name) = header_name(key) {
             let mut values = self.parts.headers.get_all(&name).iter();
-            let first = values.next().filter(|_| is_header_key(&name))?;
-            return Some(joined(&name, first, values));
+            return Some(joined(&name, values.next()?, values));
         }
         let set = self.vars.iter().find(|(name, _)| name == key);
         set.map(|(_, value)| Cow::Borrowed(value.as_ref()))
@@ -207,8 +206,8 @@ impl Environ {
     /// variables (`REMOTE_USER`), others are `maker.name`.
     ///
     /// # Errors
-    /// [`Kind::Head`](crate::Kind::Head) if the key is one of the fixed ones, which follow from the request, or a value
-    /// for a header is none.
+    /// [`Kind::Head`](crate::Kind::Head) if the key is one of the fixed ones, which follow from the request, or stands
+    /// for a header that is withheld, or a value for a header is none.
     pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) -> Result<()> {
         let (key, value) = (key.into(), value.into());
         let header = header_name(&key);
@@ -217,7 +216,7 @@ impl Environ {
             return Err(head_error(format!("the key {key:?} cannot be set")));
         }
         if let Some(name) = header {
-            let value = HeaderValue::from_maybe_shared(value).map_err(Error::new)?;
+            let value = HeaderValue::from_maybe_shared(value).map_err(|error| Error::with_kind(Kind::Head, error))?;
             self.parts.headers.insert(name, value);
             return Ok(());
         }
@@ -254,7 +253,7 @@ impl Environ {
 
     /// The request as the `http` crate has it, less the headers that are withheld. Its URI is the whole one.
     pub fn into_request(mut self) -> Request<Input> {
-        let withheld: Vec<_> = self.parts.headers.keys().filter(|name| !is_shown(name)).cloned().collect();
+        let withheld: Vec<_> = self.parts.headers.keys().filter(|name| !is_shown(name.as_str())).cloned().collect();
         for name in withheld {
             self.parts.headers.remove(name);
         }
@@ -268,23 +267,22 @@ impl Environ {
 }
 
 /// Whether a header gets into an environ.
-fn is_shown(name: &HeaderName) -> bool {
-    is_shown_str(name.as_str()) && !is_hop_by_hop(name)
-}
-
-fn is_shown_str(name: &str) -> bool {
-    !name.contains('_') && !name.eq_ignore_ascii_case("proxy")
+fn is_shown(name: &str) -> bool {
+    !name.contains('_') && !name.eq_ignore_ascii_case("proxy") && !names_hop_by_hop(name)
 }
 
 /// Whether a header has an `HTTP_` key: two have keys of their own (RFC 3875, section 4.1.18).
 fn is_header_key(name: &HeaderName) -> bool {
-    is_shown(name) && name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH
+    is_shown(name.as_str()) && name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH
 }
 
-/// The header that an `HTTP_*` key stands for.
+/// The header that an `HTTP_*` key stands for. Each header has one such key: in upper case, and without `-`.
 fn header_name(key: &str) -> Option<HeaderName> {
     let name = key.strip_prefix("HTTP_")?;
-    HeaderName::from_bytes(name.replace('_', "-").as_bytes()).ok()
+    if name.bytes().any(|byte| byte == b'-' || byte.is_ascii_lowercase()) {
+        return None;
+    }
+    HeaderName::from_bytes(name.replace('_', "-").as_bytes()).ok().filter(is_header_key)
 }
 
 /// One value of several: a list (RFC 9110, section 5.3), or cookies (RFC 6265, section 5.4).

@@ -198,19 +198,24 @@ pub(crate) fn refuse_hop_by_hop(headers: &HeaderMap) -> Result<()> {
 /// Whether a header concerns one connection only, so that neither applications send it nor environ shows it
 /// (RFC 9110, section 7.6.1; RFC 2616, section 13.5.1, as PEP 3333 and wsgiref have it).
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "trailers"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+    names_hop_by_hop(name.as_str())
+}
+
+/// The same for a name that may be written in any case.
+pub(crate) fn names_hop_by_hop(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 pub(crate) fn head_error(text: String) -> Error {

@@ -1,5 +1,7 @@
 //! The request's body.
 
+mod reader;
+
 use std::{
     fmt,
     fs::File,
@@ -11,6 +13,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
+
+pub use reader::Reader;
 
 use crate::{Error, Kind, Result};
 
@@ -93,12 +97,13 @@ impl Input {
     pub async fn line(&mut self, limit: usize) -> Option<Result<Bytes>> {
         let mut searched = 0;
         loop {
-            if let Some(found) = self.rest[searched..].iter().position(|&byte| byte == b'\n') {
-                return Some(Ok(self.rest.split_to(searched + found + 1).freeze()));
-            }
-            searched = self.rest.len();
+            let found = self.rest[searched..].iter().position(|&byte| byte == b'\n');
+            searched = found.map_or(self.rest.len(), |found| searched + found + 1);
             if searched > limit {
                 return Some(Err(Error::with_kind(Kind::TooLarge, format!("a line of more than {limit} bytes"))));
+            }
+            if found.is_some() {
+                return Some(Ok(self.rest.split_to(searched).freeze()));
             }
             match poll_fn(|cx| self.poll_source(cx)).await {
                 Some(Ok(block)) => self.rest.extend_from_slice(&block),
@@ -125,6 +130,11 @@ impl Input {
         Ok(all.freeze())
     }
 
+    /// The input for code that blocks: see [`Reader`].
+    pub fn reader(self) -> Reader {
+        Reader::new(self)
+    }
+
     /// Takes the input apart: for adapters.
     pub fn into_source(mut self) -> Source {
         let source = std::mem::replace(&mut self.source, Source::Empty);
@@ -145,7 +155,7 @@ impl Input {
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let block = match &mut self.source {
             Source::Empty => return Poll::Ready(None),
-            Source::Bytes(bytes) => Some(Ok(std::mem::take(bytes))).filter(|_| !bytes.is_empty()),
+            Source::Bytes(bytes) => Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()).map(Ok),
             Source::File { file, position, len } => read_block(file, position, *len).transpose(),
             Source::Stream(body) => loop {
                 match ready!(body.as_mut().poll_frame(cx)) {
@@ -160,8 +170,10 @@ impl Input {
                 }
             },
         };
-        if block.is_none() {
-            self.source = Source::Empty;
+        match &block {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.source = Source::Stream(Box::pin(Broken(error.kind()))),
+            None => self.source = Source::Empty,
         }
         Poll::Ready(block)
     }
@@ -173,6 +185,19 @@ fn read_block(file: &File, position: &mut u64, len: u64) -> Result<Option<Bytes>
     file.read_exact_at(&mut block, *position)?;
     *position += wanted;
     Ok((wanted > 0).then(|| block.into()))
+}
+
+/// What is left of a body that broke off: the same failure, however often it is read. The body itself might well say
+/// that it is at its end.
+struct Broken(Kind);
+
+impl http_body::Body for Broken {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        Poll::Ready(Some(Err(self.0.into())))
+    }
 }
 
 impl http_body::Body for Input {

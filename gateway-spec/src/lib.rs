@@ -62,6 +62,6 @@ pub use environ::{CgiKey, Environ, Extension, Key};
 pub use error::{Error, Kind, Result};
 pub use error_log::{ErrorLog, LogSink};
 pub use head::{IntoHeaders, IntoStatus, Reason, Status, is_hop_by_hop};
-pub use input::{Input, Source};
+pub use input::{Input, Reader, Source};
 pub use start_response::{Response, StartResponse, Started};
 pub use write::Writer;

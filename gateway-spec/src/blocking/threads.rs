@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Condvar, Mutex, PoisonError},
     task::Waker,
     thread,
@@ -27,12 +28,13 @@ struct Shared {
 struct Queue {
     jobs: VecDeque<Arc<dyn Job>>,
     threads: usize,
-    idle: usize,
+    /// How many of them have a job; the others take one as soon as they are awake.
+    busy: usize,
     closed: bool,
 }
 
 impl Threads {
-    /// A pool of at most `limit` threads (at least one), before which at most `backlog` jobs wait.
+    /// A pool of at most `limit` threads (at least one), before which at most `backlog` jobs wait while all are busy.
     pub fn new(limit: usize, backlog: usize) -> Self {
         let shared =
             Shared { limit: limit.max(1), backlog, queue: Mutex::new(Queue::default()), arrived: Condvar::new() };
@@ -43,11 +45,12 @@ impl Threads {
 impl Blocking for Threads {
     fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()> {
         let mut queue = lock(&self.shared.queue);
-        if admission == Admission::Begin && queue.jobs.len() >= self.shared.backlog {
+        let room = self.shared.backlog.saturating_add(self.shared.limit - queue.busy);
+        if admission == Admission::Begin && queue.jobs.len() >= room {
             return Err(Kind::Overloaded.into());
         }
         queue.jobs.push_back(job);
-        if queue.idle >= queue.jobs.len() || queue.threads == self.shared.limit {
+        if queue.threads - queue.busy >= queue.jobs.len() || queue.threads == self.shared.limit {
             self.shared.arrived.notify_one();
             return Ok(());
         }
@@ -75,24 +78,34 @@ impl Blocking for Threads {
 
 impl Shared {
     fn work(&self) {
-        loop {
-            let job = {
-                let mut queue = lock(&self.queue);
-                queue.idle += 1;
-                while queue.jobs.is_empty() && !queue.closed {
-                    queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
-                }
-                queue.idle -= 1;
-                match queue.jobs.pop_front() {
-                    Some(job) => job,
-                    None => return,
-                }
-            };
-            let mut waiting = None;
-            job.lane().enter(|| waiting = job.run());
-            if let Some(waker) = waiting {
+        while let Some(job) = self.next() {
+            // A job catches its own panics. What is left is a result that nobody wants and that panics when it is
+            // dropped: no reason to lose a thread.
+            let waiting = panic::catch_unwind(AssertUnwindSafe(|| {
+                let mut waiting = None;
+                job.lane().enter(|| waiting = job.run());
+                waiting
+            }));
+            // Whoever is woken finds this thread free.
+            lock(&self.queue).busy -= 1;
+            if let Ok(Some(waker)) = waiting {
                 waker.wake();
             }
+        }
+    }
+
+    /// Waits for a job. None when the pool is gone and everything is done.
+    fn next(&self) -> Option<Arc<dyn Job>> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                queue.busy += 1;
+                return Some(job);
+            }
+            if queue.closed {
+                return None;
+            }
+            queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

@@ -1,0 +1,191 @@
+//! The response's body, from the application to hyper: of the length that was promised, and watched to its end.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use gateway_spec::{Body, Error, FileRange, Result};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::{
+    access_log::Entry,
+    watch::{Phase, Watch},
+};
+
+/// What is read of a file at once, off the event loop.
+const FILE_BLOCK: usize = 256 * 1024;
+
+/// A body with the length that its response's head promises, if it promises one.
+pub(crate) struct Framed {
+    source: Source,
+    /// How many bytes are still owed; `None` if the end of the source is the end.
+    owed: Option<u64>,
+}
+
+enum Source {
+    Empty,
+    Body(Body),
+    File(FileReader),
+}
+
+impl Framed {
+    pub(crate) fn empty() -> Self {
+        Framed { source: Source::Empty, owed: Some(0) }
+    }
+
+    /// A body as long as it is.
+    pub(crate) fn new(body: Body) -> Self {
+        let owed = body.len();
+        Framed { source: Source::of(body), owed }
+    }
+
+    /// A body of which the head says that it has `length` bytes, true or not.
+    pub(crate) fn of_length(body: Body, length: u64) -> Self {
+        if let Some(actual) = body.len().filter(|actual| *actual != length) {
+            tracing::error!("the application gave a body of {actual} bytes and a Content-Length of {length}");
+        }
+        Framed { source: Source::of(body), owed: Some(length) }
+    }
+
+    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        if self.owed == Some(0) {
+            // Whatever the source still has is more than was promised. Dropping it tells the application.
+            self.source = Source::Empty;
+            return Poll::Ready(None);
+        }
+        let block = match &mut self.source {
+            Source::Empty => None,
+            Source::File(reader) => ready!(reader.poll_block(cx)),
+            Source::Body(body) => loop {
+                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(block) if !block.is_empty() => break Some(Ok(block)),
+                        _ => {}
+                    },
+                    Some(Err(error)) => break Some(Err(error)),
+                    None => break None,
+                }
+            },
+        };
+        Poll::Ready(match (block, self.owed.as_mut()) {
+            (Some(Ok(mut block)), Some(owed)) => {
+                block.truncate(usize::try_from(*owed).unwrap_or(usize::MAX));
+                *owed -= block.len() as u64;
+                if *owed == 0 {
+                    self.source = Source::Empty;
+                }
+                Some(Ok(block))
+            }
+            (None, Some(owed)) => {
+                Some(Err(Error::new(format!("the body ended {owed} bytes short of its Content-Length"))))
+            }
+            (block, _) => block,
+        })
+    }
+}
+
+impl Source {
+    fn of(body: Body) -> Self {
+        match body.into_file() {
+            Ok(range) => Source::File(FileReader::Waiting(range)),
+            Err(body) => Source::Body(body),
+        }
+    }
+}
+
+/// Reads a file on the runtime's blocking threads, one block ahead of the socket.
+enum FileReader {
+    Waiting(FileRange),
+    Reading(JoinHandle<Result<(FileRange, Bytes)>>),
+    Over,
+}
+
+impl FileReader {
+    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        loop {
+            match std::mem::replace(self, FileReader::Over) {
+                FileReader::Over => return Poll::Ready(None),
+                FileReader::Waiting(range) if range.len == 0 => return Poll::Ready(None),
+                FileReader::Waiting(range) => *self = FileReader::Reading(spawn_blocking(|| read_block(range))),
+                FileReader::Reading(mut task) => {
+                    let Poll::Ready(read) = Pin::new(&mut task).poll(cx) else {
+                        *self = FileReader::Reading(task);
+                        return Poll::Pending;
+                    };
+                    let (range, block) = match read {
+                        Ok(Ok(read)) => read,
+                        Ok(Err(error)) => return Poll::Ready(Some(Err(error))),
+                        Err(error) => return Poll::Ready(Some(Err(Error::new(error)))),
+                    };
+                    if range.len > 0 {
+                        *self = FileReader::Reading(spawn_blocking(|| read_block(range)));
+                    }
+                    return Poll::Ready(Some(Ok(block)));
+                }
+            }
+        }
+    }
+}
+
+fn read_block(mut range: FileRange) -> Result<(FileRange, Bytes)> {
+    let mut block = BytesMut::zeroed(FILE_BLOCK.min(usize::try_from(range.len).unwrap_or(FILE_BLOCK)));
+    let count = range.read(&mut block)?;
+    block.truncate(count);
+    Ok((range, block.freeze()))
+}
+
+/// A framed body that reports to the connection's watch and to the access log when it is over.
+pub(crate) struct Guarded {
+    body: Framed,
+    watch: Arc<Watch>,
+    entry: Option<Entry>,
+}
+
+impl Guarded {
+    pub(crate) fn new(body: Framed, watch: Arc<Watch>, entry: Option<Entry>) -> Self {
+        Guarded { body, watch, entry }
+    }
+}
+
+impl HttpBody for Guarded {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        let block = ready!(this.body.poll_block(cx));
+        match &block {
+            Some(Ok(block)) => {
+                if let Some(entry) = &mut this.entry {
+                    entry.count(block.len());
+                }
+            }
+            Some(Err(error)) => {
+                tracing::error!("the response broke off: {}", error.chain());
+                if this.body.owed.is_none() {
+                    this.watch.break_off();
+                }
+            }
+            None => {}
+        }
+        Poll::Ready(block.map(|block| block.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.owed == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.owed.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.watch.enter(Phase::Idle);
+    }
+}

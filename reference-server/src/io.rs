@@ -1,0 +1,114 @@
+//! The socket as hyper sees it: bytes pass through, and the [`Watch`] learns of them.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::watch::{BodyState, LINGER_BYTES, Phase, Watch};
+
+/// A connection's socket.
+pub(crate) struct Io {
+    socket: TcpStream,
+    watch: Arc<Watch>,
+    /// What may still be thrown away before the socket is closed.
+    linger: usize,
+}
+
+impl Io {
+    pub(crate) fn new(socket: TcpStream, watch: Arc<Watch>) -> Self {
+        Io { socket, watch, linger: LINGER_BYTES }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        if buffer.filled().len() == before {
+            // hyper takes an end of file for a client that is gone. It may have said all it has to say and wait for its
+            // answer, so while one is being made the end is kept back; the clock ends that if the client stays silent.
+            if self.watch.is(Phase::Busy) && !self.watch.body_is(BodyState::Open) {
+                self.watch.half_closed();
+                return Poll::Pending;
+            }
+        } else if self.watch.is(Phase::Idle) {
+            self.watch.enter(Phase::Head);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Io {
+    fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &result {
+            Poll::Ready(_) => self.watch.write_progress(),
+            Poll::Pending => self.watch.write_pending(),
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.written(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
+        self.written(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket has no buffer of its own to flush.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        // Closing while the client still sends makes the kernel send a reset, which can destroy the answer before the
+        // client has read it (RFC 9112, section 9.6).
+        if self.watch.body_is(BodyState::Received) {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.watch.is(Phase::Linger) {
+            self.watch.enter(Phase::Linger);
+        }
+        let mut waste = [0; 16 * 1024];
+        while self.linger > 0 {
+            let mut buffer = ReadBuf::new(&mut waste);
+            match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    self.linger = self.linger.saturating_sub(buffer.filled().len());
+                }
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        if self.watch.is_broken_off() {
+            // The client must not take a part for the whole; only a reset can tell it.
+            let _ = self.socket.set_zero_linger();
+        }
+    }
+}

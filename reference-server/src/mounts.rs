@@ -1,0 +1,47 @@
+//! Several Apps under one URL space.
+
+use gateway_spec::{App, BoxApp, Environ, Response, Result, StartResponse};
+use http::Method;
+
+/// An App that hands each request to the App with the longest prefix that its path begins with.
+///
+/// The prefix moves from PATH_INFO to SCRIPT_NAME. `/app` matches `/app` and `/app/x`, never `/appother`; `/` matches
+/// everything. A path that nothing matches is answered with 404.
+#[derive(Clone, Debug, Default)]
+pub struct Mounts {
+    /// Longest prefix first.
+    mounts: Vec<(String, BoxApp)>,
+}
+
+impl Mounts {
+    /// No mounts: every path is 404.
+    pub fn new() -> Self {
+        Mounts::default()
+    }
+
+    /// Mounts `app` at `prefix`: the empty string or `/` for the root, else a path that begins with `/`. A slash at its
+    /// end means nothing. A second App at the same prefix replaces the first.
+    #[must_use]
+    pub fn mount(mut self, prefix: &str, app: impl App) -> Self {
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        self.mounts.retain(|(other, _)| *other != prefix);
+        self.mounts.push((prefix, BoxApp::new(app)));
+        self.mounts.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        self
+    }
+}
+
+impl App for Mounts {
+    async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
+        match self.mounts.iter().find(|(prefix, _)| environ.mount(prefix)) {
+            Some((_, app)) => app.call(environ, start_response).await,
+            None if environ.method() == Method::OPTIONS && environ.raw_path() == "*" => {
+                Ok(start_response.start(200, [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")])?.body(()))
+            }
+            None => {
+                let started = start_response.start(404, [("content-type", "text/plain; charset=utf-8")])?;
+                Ok(started.body("404 Not Found\n"))
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The request guard: what hyper lets through and RFC 9110 and 9112 do not.
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::Authority};
+
+use crate::Limits;
+
+/// A request that no application gets to see: the status, and what to tell the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str);
+
+/// Checks a request's head, and makes its `Host` the host of an absolute target.
+pub(crate) fn check(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
+    check_method(&parts.method)?;
+    check_target(parts, limits)?;
+    check_host(parts)?;
+    check_framing(&parts.headers, limits)?;
+    check_expect(&parts.headers)
+}
+
+/// Methods are case-sensitive, and those with other characters than these do not exist (RFC 9110, section 9.1).
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    match method.as_str() {
+        // Most requests need no closer look.
+        "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" => Ok(()),
+        // An application is an origin, no proxy; and echoing requests helps nobody but attackers.
+        "CONNECT" | "TRACE" => Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here")),
+        other if other.len() <= 32 && other.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') => Ok(()),
+        _ => Err(Refusal(StatusCode::NOT_IMPLEMENTED, "this method does not exist")),
+    }
+}
+
+/// The four forms of a target (RFC 9112, section 3.2), of which CONNECT's is refused with its method.
+fn check_target(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
+    let bad = |reason| Err(Refusal(StatusCode::BAD_REQUEST, reason));
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    if target.len() > limits.target {
+        return Err(Refusal(StatusCode::URI_TOO_LONG, "the request target is too long"));
+    }
+    if target == "*" && parts.uri.authority().is_none() {
+        return if parts.method == Method::OPTIONS { Ok(()) } else { bad("only OPTIONS may have the target *") };
+    }
+    if !parts.uri.path().starts_with('/') {
+        return bad("the request target is no path");
+    }
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    if !matches!(parts.uri.scheme_str(), Some("http" | "https")) || authority.as_str().contains('@') {
+        return bad("the request target is no http URL");
+    }
+    // The target's host wins over the header (RFC 9112, section 3.2.2). Behind it everything is in origin form.
+    let host = HeaderValue::from_str(authority.as_str());
+    let path = parts.uri.path_and_query().cloned().map(Uri::from);
+    match (host, path) {
+        (Ok(host), Some(path)) if parts.headers.get_all(header::HOST).iter().count() == 1 => {
+            parts.headers.insert(header::HOST, host);
+            parts.uri = path;
+            Ok(())
+        }
+        _ => bad("a request needs exactly one Host header"),
+    }
+}
+
+/// Exactly one `Host`, and a valid one (RFC 9112, section 3.2); HTTP/1.0 may do without.
+fn check_host(parts: &Parts) -> Result<(), Refusal> {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        (Some(_), None) => Err(Refusal(StatusCode::BAD_REQUEST, "the Host header is not valid")),
+        (None, None) if parts.version == Version::HTTP_10 => Ok(()),
+        _ => Err(Refusal(StatusCode::BAD_REQUEST, "a request needs exactly one Host header")),
+    }
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110, section 7.2), not empty.
+fn is_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if !host[colon..].contains(&b']') => (&host[..colon], &host[colon + 1..]),
+        _ => (host, &b""[..]),
+    };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte);
+    let is_name = match name {
+        [b'[', address @ .., b']'] => {
+            !address.is_empty() && address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.v".contains(byte))
+        }
+        name => !name.is_empty() && name.iter().all(plain) && Authority::try_from(name).is_ok(),
+    };
+    is_name && port.iter().all(u8::is_ascii_digit) && port.len() <= 5
+}
+
+/// hyper has removed a `Content-Length` that comes with `Transfer-Encoding`, and closes after such a request.
+fn check_framing(headers: &HeaderMap, limits: &Limits) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let coding = coding.as_bytes().trim_ascii();
+        let more = codings.next().is_some();
+        if more || !coding.eq_ignore_ascii_case(b"chunked") {
+            let known = |part: &[u8]| matches!(part.trim_ascii(), b"chunked" | b"identity" | b"");
+            let malformed = more || coding.split(|&byte| byte == b',').all(|part| known(&part.to_ascii_lowercase()));
+            return Err(match malformed {
+                true => Refusal(StatusCode::BAD_REQUEST, "Transfer-Encoding is not valid"),
+                false => Refusal(StatusCode::NOT_IMPLEMENTED, "no Transfer-Encoding but chunked is known"),
+            });
+        }
+    }
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limits.body) {
+        return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large"));
+    }
+    Ok(())
+}
+
+/// The one expectation there is (RFC 9110, section 10.1.1).
+fn check_expect(headers: &HeaderMap) -> Result<(), Refusal> {
+    let met = |expect: &HeaderValue| expect.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().all(met) {
+        return Ok(());
+    }
+    Err(Refusal(StatusCode::EXPECTATION_FAILED, "this expectation cannot be met"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_names_or_addresses_with_an_optional_port() {
+        for good in ["a", "a.b:80", "127.0.0.1:8000", "[::1]:80", "[::1]", "a:", "xn--nxasmq6b", "a_b"] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in ["", ":80", "a/b@c d", "a b", "u@h", "[::1", "a:b", "a:80:80", "[]", "a:123456", "h\u{e9}"] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+}

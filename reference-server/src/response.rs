@@ -1,0 +1,115 @@
+//! The response guard: what an application must not do to the connection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gateway_spec::{Body, Error, Kind, Response, Status, is_hop_by_hop};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use hyper::ext::ReasonPhrase;
+
+use crate::{
+    access_log::Entry,
+    body::{Framed, Guarded},
+    request::Refusal,
+    watch::Watch,
+};
+
+const SERVER: HeaderValue = HeaderValue::from_static("gateway");
+
+/// What hyper is given: the response with the framing that HTTP demands of it.
+pub(crate) type HttpResponse = http::Response<Guarded>;
+
+/// Makes an application's response fit to be sent.
+///
+/// # Errors
+/// The application's Content-Length is no number, or there are several.
+pub(crate) fn guard(
+    response: Response,
+    method: &Method,
+    watch: &Arc<Watch>,
+    entry: &mut Option<Entry>,
+) -> Result<HttpResponse, Error> {
+    let (status, mut headers, body) = response.into_parts();
+    if headers.keys().any(is_hop_by_hop) {
+        let names: Vec<_> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+        names.iter().for_each(|name| drop(headers.remove(name)));
+    }
+    let declared = declared_length(&headers)?;
+    let body = match (status.code(), declared) {
+        // These have no body whatever the application gives (RFC 9110, sections 6.4.1 and 8.6).
+        (StatusCode::NO_CONTENT, _) => {
+            headers.remove(header::CONTENT_LENGTH);
+            Framed::empty()
+        }
+        (StatusCode::NOT_MODIFIED, _) => Framed::empty(),
+        _ if method == Method::HEAD => {
+            if let (None, Some(length)) = (declared, body.len().filter(|length| *length > 0)) {
+                headers.insert(header::CONTENT_LENGTH, length.into());
+            }
+            Framed::empty()
+        }
+        (_, Some(length)) => Framed::of_length(body, length),
+        (_, None) => Framed::new(body),
+    };
+    headers.entry(header::SERVER).or_insert(SERVER);
+    Ok(assemble(status, headers, Guarded::new(body, watch.clone(), entry.take())))
+}
+
+/// The answer to an application's error. Its text is not for the client.
+pub(crate) fn failure(error: &Error, watch: &Arc<Watch>, entry: Option<Entry>) -> HttpResponse {
+    let code = error.kind().status();
+    plain(code, code.canonical_reason().unwrap_or_default(), error.kind() == Kind::RequestTimeout, watch, entry)
+}
+
+/// The answer to a request that no application gets to see. The connection ends with it: what follows cannot be trusted.
+pub(crate) fn refusal(Refusal(code, reason): &Refusal, watch: &Arc<Watch>, entry: Option<Entry>) -> HttpResponse {
+    let mut response = plain(*code, reason, true, watch, entry);
+    if *code == StatusCode::METHOD_NOT_ALLOWED {
+        // What is allowed depends on the application; an empty list is what remains to be said (RFC 9110, 10.2.1).
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    }
+    response
+}
+
+fn plain(code: StatusCode, text: &str, close: bool, watch: &Arc<Watch>, entry: Option<Entry>) -> HttpResponse {
+    let body = Body::from(format!("{} {text}\n", code.as_str()));
+    let mut response = http::Response::new(Guarded::new(Framed::new(body), watch.clone(), entry));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::SERVER, SERVER);
+    if close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if code == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn assemble(status: Status, headers: HeaderMap, body: Guarded) -> HttpResponse {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = status.code();
+    *response.headers_mut() = headers;
+    // hyper writes `<none>` for codes that it does not know.
+    let reason = match status.reason() {
+        Some(reason) => Some(reason.as_bytes()),
+        None if status.code().canonical_reason().is_none() => Some(&b""[..]),
+        None => None,
+    };
+    if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(Bytes::copy_from_slice(reason)).ok()) {
+        response.extensions_mut().insert(reason);
+    }
+    response
+}
+
+/// The one Content-Length (RFC 9110, section 8.6): hyper would send whatever stands there.
+fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    match (digits.and_then(|text| text.parse().ok()), values.next()) {
+        (Some(length), None) => Ok(Some(length)),
+        _ => Err(Error::with_kind(Kind::Head, format!("Content-Length {value:?} is not one number"))),
+    }
+}

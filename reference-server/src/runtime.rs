@@ -1,0 +1,371 @@
+//! A runtime for servers whose applications block: one event loop, and threads that keep it going.
+//!
+//! The event loop is tokio's current-thread one. The thread that drives it, the *leader*, leaves it when there are
+//! blocking jobs, runs them where it is, and goes back: no hand-over, no context switch. If a job takes long, a
+//! watchdog notices within two milliseconds and has a parked thread, a *follower*, take the loop over; that is the
+//! *rescue*. The old leader becomes a follower when its job is done. Jobs of a lane that needed a rescue go to
+//! followers straight away until 64 of them in a row were quick. So an application that waits for a database stalls
+//! nobody, and one that does not pays for no thread.
+
+mod inline;
+mod watchdog;
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    fmt, io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
+    task::{Poll, Waker},
+    thread,
+    time::{Duration, Instant},
+};
+
+use gateway_spec::{
+    Kind, Result,
+    blocking::{Admission, Blocking, Job, Lane},
+};
+use tokio::sync::oneshot;
+
+use inline::Inline;
+
+/// How many jobs the leader runs before it looks after the event loop again.
+const BATCH: usize = 32;
+/// How many jobs may wait for a thread.
+const BACKLOG: usize = 1024;
+/// A job that takes less is quick.
+const QUICK: Duration = Duration::from_micros(200);
+/// So many quick jobs in a row bring a lane back to the leader.
+const QUICK_RUN: u32 = 64;
+
+thread_local! {
+    /// The epoch in which this thread leads; 0 if it does not.
+    static LEADING: Cell<u64> = const { Cell::new(0) };
+}
+
+/// An event loop, and threads for blocking jobs.
+pub struct Runtime {
+    kind: Runs,
+}
+
+enum Runs {
+    /// Jobs run inside the event loop, which stands still meanwhile.
+    Inline(tokio::runtime::Runtime),
+    Rescued(Arc<Shared>),
+}
+
+struct Shared {
+    /// For the threads that it starts.
+    this: Weak<Shared>,
+    tokio: tokio::runtime::Runtime,
+    /// How many threads may run jobs at once. There is one thread more, so that one always drives the event loop.
+    limit: usize,
+    state: Mutex<State>,
+    /// Followers wait here.
+    called: Condvar,
+    /// The watchdog sleeps here while nothing happens.
+    bark: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Jobs for the leader.
+    jobs: VecDeque<Arc<dyn Job>>,
+    /// Jobs for followers: of lanes that are slow.
+    pooled: VecDeque<Arc<dyn Job>>,
+    /// Tasks to be woken from inside the event loop, where that costs no system call.
+    done: Vec<Waker>,
+    /// Wakes the leader inside the event loop.
+    root: Option<Waker>,
+    root_woken: bool,
+    /// Changes with each rescue: who led in an older epoch does not lead any more.
+    epoch: u64,
+    /// Numbers the leader's jobs; 0 while it runs none.
+    leader_job: u64,
+    leader_lane: Option<Arc<Lane>>,
+    job_count: u64,
+    lead_wanted: bool,
+    running: usize,
+    threads: usize,
+    idle: usize,
+    watchdog_asleep: bool,
+    stopped: bool,
+}
+
+impl Runtime {
+    /// A runtime in which at most `threads` blocking jobs run at once. With one, jobs run inside the event loop: the
+    /// fastest way there is for jobs that never take long, and a standstill for everybody if one does.
+    ///
+    /// # Errors
+    /// What starting the runtime or its first threads reports.
+    pub fn new(threads: usize) -> io::Result<Self> {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        if threads <= 1 {
+            return Ok(Runtime { kind: Runs::Inline(tokio) });
+        }
+        let state = State { epoch: 1, lead_wanted: true, watchdog_asleep: true, ..State::default() };
+        let shared = Arc::new_cyclic(|this| Shared {
+            this: this.clone(),
+            tokio,
+            limit: threads,
+            state: Mutex::new(state),
+            called: Condvar::new(),
+            bark: Condvar::new(),
+        });
+        shared.start_thread(&mut shared.lock())?;
+        watchdog::start(shared.clone())?;
+        Ok(Runtime { kind: Runs::Rescued(shared) })
+    }
+
+    /// Where blocking jobs go: for a [`Server`](crate::Server) on this runtime.
+    pub fn blocking(&self) -> Arc<dyn Blocking> {
+        match &self.kind {
+            Runs::Inline(_) => Arc::new(Inline),
+            Runs::Rescued(shared) => shared.clone(),
+        }
+    }
+
+    /// Runs `main` to its end, and with it everything that it spawns.
+    pub fn block_on<F>(self, main: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        match self.kind {
+            Runs::Inline(tokio) => tokio.block_on(main),
+            Runs::Rescued(shared) => {
+                // This thread runs no jobs, so that no job can keep it from returning.
+                let (sender, receiver) = oneshot::channel();
+                shared.tokio.spawn(async move { drop(sender.send(main.await)) });
+                let output = receiver.blocking_recv();
+                shared.stop();
+                #[expect(clippy::expect_used, reason = "a panic in `main` goes on here, as it would on this thread")]
+                output.expect("the main future panicked")
+            }
+        }
+    }
+}
+
+impl Blocking for Shared {
+    fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()> {
+        let mut state = self.lock();
+        if admission == Admission::Begin && state.jobs.len() + state.pooled.len() >= BACKLOG {
+            return Err(Kind::Overloaded.into());
+        }
+        if job.lane().memory().load(Relaxed) == 0 {
+            state.jobs.push_back(job);
+            self.wake_root(state);
+        } else {
+            state.pooled.push_back(job);
+            self.call_hands(&mut state);
+        }
+        Ok(())
+    }
+
+    fn wake(&self, waker: Waker) {
+        let mut state = self.lock();
+        state.done.push(waker);
+        // The leader comes back to the loop by itself, and so does whoever takes over from it.
+        if LEADING.get() != state.epoch {
+            self.wake_root(state);
+        }
+    }
+
+    fn may_wait(&self) -> bool {
+        true
+    }
+}
+
+impl Shared {
+    /// Leads until another thread has taken over, or the runtime stops.
+    fn lead(&self, epoch: u64) {
+        LEADING.set(epoch);
+        while let Some(job) = self.tokio.block_on(std::future::poll_fn(|cx| self.poll_job(cx.waker()))) {
+            if !self.run_batch(job, epoch) {
+                break;
+            }
+        }
+        LEADING.set(0);
+    }
+
+    /// Inside the event loop: wakes what is to be woken, and takes the next job.
+    fn poll_job(&self, waker: &Waker) -> Poll<Option<Arc<dyn Job>>> {
+        let mut state = self.lock();
+        state.root_woken = false;
+        if !state.root.as_ref().is_some_and(|root| root.will_wake(waker)) {
+            state.root = Some(waker.clone());
+        }
+        let done = std::mem::take(&mut state.done);
+        let next = match state.stopped {
+            true => Poll::Ready(None),
+            false => self.begin_leader_job(&mut state, None).map_or(Poll::Pending, |job| Poll::Ready(Some(job))),
+        };
+        drop(state);
+        done.into_iter().for_each(Waker::wake);
+        next
+    }
+
+    /// Takes a job for the leader to run, of `lane` if that is given.
+    fn begin_leader_job(&self, state: &mut State, lane: Option<&Arc<Lane>>) -> Option<Arc<dyn Job>> {
+        if state.running == self.limit {
+            return None;
+        }
+        let job = state.jobs.pop_front_if(|job| lane.is_none_or(|lane| Arc::ptr_eq(lane, job.lane())))?;
+        state.running += 1;
+        state.job_count += 1;
+        state.leader_job = state.job_count;
+        if lane.is_none() {
+            state.leader_lane = Some(job.lane().clone());
+        }
+        if state.watchdog_asleep {
+            state.watchdog_asleep = false;
+            self.bark.notify_one();
+        }
+        Some(job)
+    }
+
+    /// Outside of the event loop: runs jobs of one lane. Says whether this thread leads still.
+    fn run_batch(&self, first: Arc<dyn Job>, epoch: u64) -> bool {
+        let lane = first.lane().clone();
+        let (mut next, mut leads) = (Some(first), true);
+        lane.enter(|| {
+            for count in 1.. {
+                let Some(job) = next.take() else { break };
+                let waiting = job.run();
+                drop(job);
+                let mut state = self.lock();
+                state.running -= 1;
+                state.done.extend(waiting);
+                leads = state.epoch == epoch;
+                if !leads {
+                    self.wake_root(state);
+                    break;
+                }
+                state.leader_job = 0;
+                if count < BATCH {
+                    next = self.begin_leader_job(&mut state, Some(&lane));
+                }
+            }
+        });
+        leads
+    }
+
+    /// A follower: leads when it is called to, else runs the jobs of slow lanes.
+    fn follow(&self) {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                state.threads -= 1;
+                return;
+            }
+            if state.lead_wanted {
+                state.lead_wanted = false;
+                let epoch = state.epoch;
+                drop(state);
+                self.lead(epoch);
+                state = self.lock();
+                continue;
+            }
+            if state.running < self.limit
+                && let Some(job) = state.pooled.pop_front()
+            {
+                state.running += 1;
+                drop(state);
+                state = self.run_pooled(job);
+                continue;
+            }
+            state.idle += 1;
+            state = self.called.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn run_pooled(&self, job: Arc<dyn Job>) -> MutexGuard<'_, State> {
+        let lane = job.lane().clone();
+        let mut waiting = None;
+        let begun = Instant::now();
+        lane.enter(|| waiting = job.run());
+        let quick = begun.elapsed() < QUICK;
+        drop(job);
+        let memory = lane.memory();
+        let _ = memory.fetch_update(Relaxed, Relaxed, |run| match (run, quick) {
+            (0, _) | (QUICK_RUN, true) => Some(0),
+            (run, true) => Some(run + 1),
+            (_, false) => Some(1),
+        });
+        let mut state = self.lock();
+        state.running -= 1;
+        state.done.extend(waiting);
+        self.wake_root(state);
+        self.lock()
+    }
+
+    /// Takes the event loop away from a leader whose job takes long.
+    fn rescue(&self, state: &mut State) {
+        state.epoch += 1;
+        state.leader_job = 0;
+        state.lead_wanted = true;
+        if let Some(slow) = state.leader_lane.take() {
+            slow.memory().store(1, Relaxed);
+            let (pooled, jobs) = state.jobs.drain(..).partition(|job| Arc::ptr_eq(job.lane(), &slow));
+            state.jobs = jobs;
+            state.pooled.append(&mut { pooled });
+        }
+        self.call_hands(state);
+    }
+
+    /// Wakes, or starts, as many followers as there is work for.
+    fn call_hands(&self, state: &mut State) {
+        let jobs = state.pooled.len().min(self.limit - state.running);
+        let wanted = jobs + usize::from(state.lead_wanted);
+        (0..wanted.min(state.idle)).for_each(|_| self.called.notify_one());
+        for _ in state.idle..wanted {
+            if state.threads > self.limit {
+                break;
+            }
+            if let Err(error) = self.start_thread(state) {
+                tracing::error!("cannot start a thread: {error}");
+                break;
+            }
+        }
+    }
+
+    fn start_thread(&self, state: &mut State) -> io::Result<()> {
+        let Some(this) = self.this.upgrade() else { return Ok(()) };
+        let name = format!("gateway-{}", state.threads + 1);
+        thread::Builder::new().name(name).spawn(move || this.follow())?;
+        state.threads += 1;
+        Ok(())
+    }
+
+    fn wake_root(&self, mut state: MutexGuard<'_, State>) {
+        if state.root_woken {
+            return;
+        }
+        if let Some(root) = state.root.clone() {
+            state.root_woken = true;
+            drop(state);
+            root.wake();
+        }
+    }
+
+    fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        self.called.notify_all();
+        self.bark.notify_all();
+        self.wake_root(state);
+    }
+
+    /// Nothing that can panic is done under this lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Runs::Inline(_) => f.write_str("Runtime::Inline"),
+            Runs::Rescued(shared) => write!(f, "Runtime::Rescued({} threads)", shared.limit),
+        }
+    }
+}

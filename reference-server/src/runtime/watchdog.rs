@@ -1,0 +1,42 @@
+//! Notices when the leader does not come back to the event loop.
+
+use std::{
+    io,
+    sync::{Arc, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use super::Shared;
+
+/// A leader that is in the same job for a whole tick is rescued.
+const TICK: Duration = Duration::from_millis(1);
+/// After so many ticks without a job the watchdog sleeps until there is one: an idle server costs nothing.
+const IDLE_TICKS: u32 = 50;
+
+pub(super) fn start(shared: Arc<Shared>) -> io::Result<()> {
+    thread::Builder::new().name("gateway-watchdog".into()).spawn(move || watch(&shared)).map(drop)
+}
+
+fn watch(shared: &Shared) {
+    let (mut last, mut idle) = (0, 0);
+    loop {
+        thread::sleep(TICK);
+        let mut state = shared.lock();
+        if state.leader_job != 0 && state.leader_job == last {
+            shared.rescue(&mut state);
+        }
+        idle = if state.leader_job == 0 && state.job_count == last { idle + 1 } else { 0 };
+        last = if state.leader_job == 0 { state.job_count } else { state.leader_job };
+        if idle > IDLE_TICKS {
+            state.watchdog_asleep = true;
+            while state.watchdog_asleep && !state.stopped {
+                state = shared.bark.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            idle = 0;
+        }
+        if state.stopped {
+            return;
+        }
+    }
+}

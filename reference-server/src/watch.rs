@@ -1,0 +1,365 @@
+//! What is known of each connection, and the one clock that holds all of them to their times.
+//!
+//! The hot path only stores numbers: a task sweeps over the connections a few times a second and does what a timer
+//! for each connection, set and reset with every request, would cost far more for.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use crate::Limits;
+
+/// How often the clock ticks.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a request's body may be waited for in all before its rate counts.
+const RATE_GRACE: u64 = 20_000;
+/// How long, and how much, is read from a client that was answered before it had sent everything. RFC 9112, 9.6.
+pub(crate) const LINGER_BYTES: usize = 1 << 20;
+const LINGER_TIME: u64 = 2_000;
+
+/// Where a connection is between two requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// No byte of a request has arrived.
+    Idle,
+    /// A part of a request's head has arrived.
+    Head,
+    /// A request is being answered.
+    Busy,
+    /// The response is sent, and the rest of what the client sends is thrown away.
+    Linger,
+}
+
+/// How much of the current request's body has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum BodyState {
+    /// All of it, or there is none.
+    Received,
+    /// More is to come.
+    Open,
+    /// More was to come when the application lost interest.
+    Abandoned,
+}
+
+/// What a connection is told from outside its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Command {
+    Serve,
+    /// Finish the running request, then close.
+    Drain,
+    /// Close now.
+    Abort,
+}
+
+/// The state of one connection. Times are the clock's milliseconds; 0 is never.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    clock: Arc<Clock>,
+    /// Its index among the open connections; changed under their lock.
+    place: AtomicUsize,
+    phase: AtomicU8,
+    phase_since: AtomicU64,
+    body: AtomicU8,
+    /// The application waits for the body since then.
+    body_wait: AtomicU64,
+    /// How long it has waited before that.
+    body_waited: AtomicU64,
+    body_bytes: AtomicU64,
+    body_late: AtomicBool,
+    /// The client does not take what is written since then.
+    write_wait: AtomicU64,
+    last_write: AtomicU64,
+    fin: AtomicU64,
+    command: AtomicU8,
+    /// A response broke off whose end only the connection's end could have shown.
+    reset: AtomicBool,
+    task: Mutex<Option<Waker>>,
+    body_reader: Mutex<Option<Waker>>,
+}
+
+impl Watch {
+    fn new(clock: Arc<Clock>) -> Self {
+        let now = clock.now();
+        Watch {
+            clock,
+            place: AtomicUsize::new(0),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            phase_since: AtomicU64::new(now),
+            body: AtomicU8::new(BodyState::Received as u8),
+            body_wait: AtomicU64::new(0),
+            body_waited: AtomicU64::new(0),
+            body_bytes: AtomicU64::new(0),
+            body_late: AtomicBool::new(false),
+            write_wait: AtomicU64::new(0),
+            last_write: AtomicU64::new(0),
+            fin: AtomicU64::new(0),
+            command: AtomicU8::new(Command::Serve as u8),
+            reset: AtomicBool::new(false),
+            task: Mutex::new(None),
+            body_reader: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn is(&self, phase: Phase) -> bool {
+        self.phase.load(Relaxed) == phase as u8
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        self.phase_since.store(self.clock.now(), Relaxed);
+    }
+
+    /// A request's head is complete; its body has this state.
+    pub(crate) fn begin(&self, body: BodyState) {
+        self.enter(Phase::Busy);
+        self.body.store(body as u8, Relaxed);
+        if body == BodyState::Open {
+            self.body_wait.store(0, Relaxed);
+            self.body_waited.store(0, Relaxed);
+            self.body_bytes.store(0, Relaxed);
+        }
+    }
+
+    pub(crate) fn body_is(&self, state: BodyState) -> bool {
+        self.body.load(Relaxed) == state as u8
+    }
+
+    pub(crate) fn set_body(&self, state: BodyState) {
+        self.body.store(state as u8, Relaxed);
+        self.body_wait.store(0, Relaxed);
+    }
+
+    /// A block of the body has arrived.
+    pub(crate) fn body_progress(&self, bytes: usize) {
+        self.body_bytes.fetch_add(bytes as u64, Relaxed);
+        let since = self.body_wait.swap(0, Relaxed);
+        if since != 0 {
+            self.body_waited.fetch_add(self.clock.now().saturating_sub(since), Relaxed);
+        }
+    }
+
+    /// The application waits for the body; true if it has waited too long.
+    pub(crate) fn body_pending(&self, reader: &Waker) -> bool {
+        if self.body_wait.load(Relaxed) == 0 {
+            self.body_wait.store(self.clock.now(), Relaxed);
+        }
+        store(&self.body_reader, reader);
+        self.body_late.load(Relaxed)
+    }
+
+    pub(crate) fn write_progress(&self) {
+        self.write_wait.store(0, Relaxed);
+        if self.fin.load(Relaxed) != 0 {
+            self.last_write.store(self.clock.now(), Relaxed);
+        }
+    }
+
+    pub(crate) fn write_pending(&self) {
+        if self.write_wait.load(Relaxed) == 0 {
+            self.write_wait.store(self.clock.now(), Relaxed);
+        }
+    }
+
+    /// The client has sent FIN and waits for its answer.
+    pub(crate) fn half_closed(&self) {
+        if self.fin.load(Relaxed) == 0 {
+            self.fin.store(self.clock.now(), Relaxed);
+        }
+    }
+
+    pub(crate) fn break_off(&self) {
+        self.reset.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_broken_off(&self) -> bool {
+        self.reset.load(Relaxed)
+    }
+
+    pub(crate) fn set_task(&self, waker: &Waker) {
+        store(&self.task, waker);
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        match self.command.load(Relaxed) {
+            0 => Command::Serve,
+            1 => Command::Drain,
+            _ => Command::Abort,
+        }
+    }
+
+    fn order(&self, command: Command) {
+        self.command.fetch_max(command as u8, Relaxed);
+        if let Some(task) = &*lock(&self.task) {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Ends the connection, or its wait for a body, if its time is over.
+    fn check(&self, now: u64, limits: &Limits) {
+        let over = |since: u64, limit: Duration| since != 0 && now.saturating_sub(since) > limit.as_millis() as u64;
+        let since = self.phase_since.load(Relaxed);
+        let phase_over = match self.phase.load(Relaxed) {
+            phase if phase == Phase::Idle as u8 => over(since, limits.idle_time),
+            phase if phase == Phase::Head as u8 => over(since, limits.head_time),
+            phase if phase == Phase::Linger as u8 => over(since, Duration::from_millis(LINGER_TIME)),
+            _ => false,
+        };
+        let silent_since = match self.fin.load(Relaxed) {
+            0 => 0,
+            fin => fin.max(self.last_write.load(Relaxed)),
+        };
+        let stalled = over(self.write_wait.load(Relaxed), limits.write_time);
+        if phase_over || stalled || over(silent_since, limits.half_close_time) {
+            return self.order(Command::Abort);
+        }
+        let wait = self.body_wait.load(Relaxed);
+        if over(wait, limits.body_time) || (wait != 0 && self.is_trickle(now - wait.min(now), limits.body_rate)) {
+            self.body_late.store(true, Relaxed);
+            if let Some(reader) = &*lock(&self.body_reader) {
+                reader.wake_by_ref();
+            }
+        }
+    }
+
+    fn is_trickle(&self, waiting: u64, rate: u64) -> bool {
+        let waited = self.body_waited.load(Relaxed) + waiting;
+        waited > RATE_GRACE && self.body_bytes.load(Relaxed) < rate * waited / 1000
+    }
+}
+
+/// Milliseconds since the server began, counted in ticks: a machine that was suspended, or a loop that was held up,
+/// has not let its clients' time run out.
+#[derive(Debug, Default)]
+struct Clock(AtomicU64);
+
+impl Clock {
+    fn now(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// All connections of a server.
+pub(crate) struct Registry {
+    clock: Arc<Clock>,
+    connections: Mutex<Connections>,
+    /// A connection has ended.
+    ended: Notify,
+}
+
+#[derive(Default)]
+struct Connections {
+    open: Vec<Arc<Watch>>,
+    /// What connections that are opened from now on are told.
+    draining: bool,
+}
+
+/// A connection's place in the [`Registry`], given up when it is dropped.
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
+    pub(crate) watch: Arc<Watch>,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Arc<Self> {
+        // The clock begins at 1, because 0 is never.
+        let clock = Arc::new(Clock(AtomicU64::new(1)));
+        Arc::new(Registry { clock, connections: Mutex::default(), ended: Notify::new() })
+    }
+
+    pub(crate) fn register(self: &Arc<Self>) -> Registration {
+        let watch = Arc::new(Watch::new(self.clock.clone()));
+        let mut connections = lock(&self.connections);
+        if connections.draining {
+            watch.order(Command::Drain);
+        }
+        watch.place.store(connections.open.len(), Relaxed);
+        connections.open.push(watch.clone());
+        Registration { registry: self.clone(), watch }
+    }
+
+    /// How many connections are open.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.connections).open.len()
+    }
+
+    /// Waits until fewer than `limit` connections are open.
+    pub(crate) async fn below(&self, limit: usize) {
+        loop {
+            let ended = self.ended.notified();
+            if self.count() < limit {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    pub(crate) fn drain(&self) {
+        let mut connections = lock(&self.connections);
+        connections.draining = true;
+        connections.open.iter().for_each(|watch| watch.order(Command::Drain));
+    }
+
+    pub(crate) fn abort(&self) {
+        lock(&self.connections).open.iter().for_each(|watch| watch.order(Command::Abort));
+    }
+
+    /// Ticks until it is dropped.
+    pub(crate) async fn sweep(&self, limits: &Limits) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = Instant::now();
+        loop {
+            let tick = ticks.tick().await;
+            let passed = (tick - last).min(2 * TICK);
+            last = tick;
+            let now = self.clock.0.fetch_add(passed.as_millis() as u64, Relaxed) + passed.as_millis() as u64;
+            lock(&self.connections).open.iter().for_each(|watch| watch.check(now, limits));
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut connections = lock(&self.registry.connections);
+        // Sweeping needs no order, so the hole is filled with the last.
+        let place = self.watch.place.load(Relaxed);
+        connections.open.swap_remove(place);
+        if let Some(moved) = connections.open.get(place) {
+            moved.place.store(place, Relaxed);
+        }
+        drop(connections);
+        self.registry.ended.notify_waiters();
+    }
+}
+
+fn store(slot: &Mutex<Option<Waker>>, waker: &Waker) {
+    let mut slot = lock(slot);
+    if !slot.as_ref().is_some_and(|stored| stored.will_wake(waker)) {
+        *slot = Some(waker.clone());
+    }
+}
+
+/// Nothing that can panic is done under the locks of this module.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("open", &self.count()).finish_non_exhaustive()
+    }
+}
