@@ -69,7 +69,6 @@ impl Body {
 }
 
 /// A part of an open file, to be sent as a body.
-#[derive(Debug)]
 pub struct FileRange {
     /// The file; its own offset is neither used nor moved.
     pub file: File,
@@ -77,9 +76,23 @@ pub struct FileRange {
     pub offset: u64,
     /// How many bytes to send.
     pub len: u64,
+    /// Dropped with the range.
+    keep: Option<Box<dyn Send>>,
 }
 
 impl FileRange {
+    /// `len` bytes of `file`, from `offset` on.
+    pub fn new(file: File, offset: u64, len: u64) -> Self {
+        FileRange { file, offset, len, keep: None }
+    }
+
+    /// Keeps a value until the range has been sent, or dropped before that: its drop is where an adapter closes what the
+    /// file came from.
+    #[must_use]
+    pub fn keeping(self, value: impl Send + 'static) -> Self {
+        FileRange { keep: Some(Box::new(value)), ..self }
+    }
+
     /// Reads the next bytes into `buffer` and moves past them. Blocks for as long as the disk does.
     ///
     /// # Errors
@@ -177,6 +190,12 @@ impl From<Vec<u8>> for Body {
 impl From<FileRange> for Body {
     fn from(range: FileRange) -> Self {
         Body(Repr::File(range))
+    }
+}
+
+impl fmt::Debug for FileRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileRange({:?}, {} bytes from {}, keeping: {})", self.file, self.len, self.offset, self.keep.is_some())
     }
 }
 

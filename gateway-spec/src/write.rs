@@ -43,17 +43,16 @@ impl Writer {
         let mut block = Some(block);
         poll_fn(|cx| {
             let mut slot = lock(&self.slot);
+            if block.is_none() && slot.block.is_none() {
+                // It was taken. If the body has been dropped since, that is for the next block to learn.
+                return Poll::Ready(Ok(()));
+            }
             if slot.closed {
                 return Poll::Ready(Err(Kind::Disconnected.into()));
             }
             if slot.block.is_none() {
-                match block.take() {
-                    Some(block) => {
-                        slot.block = Some(block);
-                        wake(&mut slot.body);
-                    }
-                    None => return Poll::Ready(Ok(())),
-                }
+                slot.block = block.take();
+                wake(&mut slot.body);
             }
             slot.writer = Some(cx.waker().clone());
             Poll::Pending

@@ -236,12 +236,12 @@ fn is_current(validator: &HeaderValue, headers: &HeaderMap) -> bool {
 /// The part of the file that a response with this head has as its body.
 fn part(status: StatusCode, headers: &HeaderMap, file: File, len: u64) -> Result<Body> {
     match status {
-        StatusCode::OK => Ok(FileRange { file, offset: 0, len }.into()),
+        StatusCode::OK => Ok(FileRange::new(file, 0, len).into()),
         StatusCode::PARTIAL_CONTENT => {
             let range = headers.get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
             let range = range.and_then(first_and_last).filter(|(first, last)| first <= last && *last < len);
             let (first, last) = range.ok_or_else(|| Error::new("a 206 without a range of the file"))?;
-            Ok(FileRange { file, offset: first, len: last - first + 1 }.into())
+            Ok(FileRange::new(file, first, last - first + 1).into())
         }
         _ => Ok(Body::empty()),
     }

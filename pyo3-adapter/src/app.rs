@@ -1,0 +1,107 @@
+//! A WSGI callable as an App.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+};
+
+use gateway_spec::{
+    App, Environ, Error, Kind, Response, Result, StartResponse,
+    blocking::{self, Admission, Lane},
+};
+use pyo3::prelude::*;
+
+use crate::{
+    LoadError,
+    body::PyBody,
+    environ::Environs,
+    exchange::{Exchange, Head, Rest},
+    initialize, interpreter, load,
+};
+
+/// What is kept of a request's body in memory; more goes to a file without a name.
+const BODY_MEMORY: usize = 512 * 1024;
+
+/// A Python WSGI callable ([PEP 3333](https://peps.python.org/pep-3333/)) as an [`App`].
+#[derive(Clone)]
+pub struct Wsgi {
+    callable: Arc<Callable>,
+    lane: Arc<Lane>,
+}
+
+struct Callable {
+    object: Py<PyAny>,
+    environs: Environs,
+}
+
+impl Wsgi {
+    /// Loads the callable that `target` names: `module:name`, `module:factory()`, `module:object.attribute`, or the path
+    /// of a `.py` file in place of the module. The current folder is put on `sys.path`. Python is started if it does not
+    /// run yet, as [`initialize`] does without a virtual environment.
+    ///
+    /// # Errors
+    /// Python does not start, the module or the name is not there, something raised an exception, or what was found
+    /// cannot be called.
+    pub fn load(target: &str) -> Result<Self, LoadError> {
+        initialize(None)?;
+        Python::attach(|py| Ok(Wsgi::new(load::load(py, target)?)))
+    }
+
+    /// Takes a callable that is there already.
+    pub fn new(callable: Py<PyAny>) -> Self {
+        let callable = Callable { object: callable, environs: Environs::default() };
+        Wsgi { callable: Arc::new(callable), lane: interpreter::lane() }
+    }
+}
+
+impl App for Wsgi {
+    async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
+        environ.spool_input(BODY_MEMORY).await?;
+        let host = environ.connection().host().blocking.clone();
+        let log = environ.error_log().clone();
+        let exchange = Arc::new(Exchange::new(host.clone(), self.lane.clone(), log));
+        let (callable, shared) = (self.callable.clone(), exchange.clone());
+        let mut job = blocking::run(host, self.lane.clone(), Admission::Begin, move || {
+            Python::attach(|py| callable.call(py, environ, &shared))
+        });
+        // The job may go on after the response has begun: in write(), or while the next block is made.
+        let rest = poll_fn(|cx| match Pin::new(&mut job).poll(cx) {
+            Poll::Ready(rest) => Poll::Ready(Some(rest)),
+            Poll::Pending => exchange.poll_begun(cx).map(|()| None),
+        })
+        .await;
+        let rest = rest.transpose()?.transpose()?;
+        let Some(Head { status, headers }) = exchange.take_head() else {
+            return Err(Error::with_kind(Kind::App, "the callable returned without having called start_response"));
+        };
+        let started = start_response.start(status, headers)?;
+        Ok(match rest {
+            Some(Rest::Whole(bytes)) => started.body(bytes),
+            Some(Rest::File(range)) => started.body(range),
+            Some(Rest::More(iteration)) => started.body(PyBody::pulling(exchange, iteration)),
+            Some(Rest::End) => started.body(PyBody::ended(exchange)),
+            None => started.body(PyBody::running(exchange, job)),
+        })
+    }
+}
+
+impl Callable {
+    /// Calls the callable. Exceptions are logged here, where their traceback is.
+    fn call(&self, py: Python<'_>, environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
+        let result = self.environs.dict(py, environ).and_then(|dict| {
+            let start_response = Bound::new(py, crate::start_response::StartResponse::new(exchange.clone()))?;
+            let result = self.object.bind(py).call1((dict, start_response))?;
+            exchange.consume(py, result)
+        });
+        result.map_err(|error| exchange.failed(py, &error))
+    }
+}
+
+impl fmt::Debug for Wsgi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wsgi").field(&self.callable.object).finish()
+    }
+}

@@ -1,0 +1,388 @@
+//! One call of a callable: what start_response was given, the blocks that are on their way, and the iterable.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use gateway_spec::{
+    Error, ErrorLog, FileRange, Status,
+    blocking::{self, Blocking, Lane},
+};
+use http::HeaderMap;
+use pyo3::{
+    exceptions::{PyAssertionError, PyConnectionResetError, PyTypeError},
+    prelude::*,
+    types::{PyBytes, PyIterator, PyList, PyTuple},
+};
+
+use crate::{error, error_log, file_wrapper};
+
+/// So much is produced ahead of the client; then the producer waits, or is left until there is room again.
+const AHEAD_BYTES: usize = 64 * 1024;
+const AHEAD_BLOCKS: usize = 512;
+
+/// What connects the Python side of a request with its future and its body.
+pub(crate) struct Exchange {
+    host: Arc<dyn Blocking>,
+    lane: Arc<Lane>,
+    log: ErrorLog,
+    state: Mutex<State>,
+    /// There is room for another block, or nobody who would take one.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Accepted by start_response and not taken yet by the future.
+    head: Option<Head>,
+    /// start_response was called, if only to fail.
+    called: bool,
+    /// There is a block, or the response is taken: the head is fixed.
+    sent: bool,
+    /// start_response was called in a way that PEP 3333 calls fatal.
+    fatal: bool,
+    /// write() was called.
+    written: bool,
+    /// All blocks are there; what is left is to close the iterable.
+    ended: bool,
+    /// The body is gone: the response is sent, or the client is not there any more.
+    closed: bool,
+    blocks: VecDeque<Bytes>,
+    bytes: usize,
+    /// The future, or the body, that waits for a block or the end.
+    waiting: Option<Waker>,
+}
+
+/// What start_response accepted.
+pub(crate) struct Head {
+    pub(crate) status: Status,
+    pub(crate) headers: HeaderMap,
+}
+
+/// What is left of a response when a job ends.
+pub(crate) enum Rest {
+    /// All of the body, and nothing to close.
+    Whole(Bytes),
+    File(FileRange),
+    /// Blocks may still come.
+    More(Iteration),
+    /// All blocks are in the exchange, and the iterable is closed.
+    End,
+}
+
+impl Exchange {
+    pub(crate) fn new(host: Arc<dyn Blocking>, lane: Arc<Lane>, log: ErrorLog) -> Self {
+        Exchange { host, lane, log, state: Mutex::default(), room: Condvar::new() }
+    }
+
+    pub(crate) fn host(&self) -> &Arc<dyn Blocking> {
+        &self.host
+    }
+
+    pub(crate) fn log(&self) -> &ErrorLog {
+        &self.log
+    }
+
+    pub(crate) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Takes what start_response was given (PEP 3333, "The start_response() Callable"). `replaces` is whether there was
+    /// exc_info. `Ok(false)` means that it came too late to replace anything.
+    pub(crate) fn start(&self, head: impl FnOnce() -> PyResult<Head>, replaces: bool) -> PyResult<bool> {
+        {
+            let mut state = self.lock();
+            if replaces && state.sent {
+                state.fatal = true;
+                return Ok(false);
+            }
+            if state.called && !replaces {
+                state.fatal = true;
+                return Err(PyAssertionError::new_err("start_response was called a second time, and without exc_info"));
+            }
+            state.called = true;
+            state.head = None;
+        }
+        let head = head()?;
+        let mut state = self.lock();
+        state.fatal = false;
+        state.head = Some(head);
+        Ok(true)
+    }
+
+    /// Passes on what write() was given. Returns when there is room for more (PEP 3333, "The write() Callable").
+    pub(crate) fn write(&self, py: Python<'_>, block: &Bound<'_, PyBytes>) -> PyResult<()> {
+        self.lock().written = true;
+        if block.as_bytes().is_empty() {
+            return Ok(());
+        }
+        if self.push(copy(block))? && self.host.may_wait() {
+            py.detach(|| {
+                let full = |state: &mut State| !state.closed && state.is_full();
+                drop(self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner));
+            });
+        }
+        match self.lock().closed {
+            true => Err(PyConnectionResetError::new_err("the client has gone away")),
+            false => Ok(()),
+        }
+    }
+
+    /// Puts a block on its way, and says whether that was enough for now.
+    fn push(&self, block: Bytes) -> PyResult<bool> {
+        let mut state = self.lock();
+        state.check()?;
+        state.sent = true;
+        if state.closed {
+            return Ok(true);
+        }
+        state.bytes += block.len();
+        state.blocks.push_back(block);
+        let full = state.is_full();
+        self.wake(state);
+        Ok(full)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        if let Some(waiting) = state.waiting.take() {
+            drop(state);
+            self.host.wake(waiting);
+        }
+    }
+
+    /// Turns what the callable returned into a response, as far as it goes without waiting for the client.
+    pub(crate) fn consume(self: &Arc<Self>, py: Python<'_>, result: Bound<'_, PyAny>) -> PyResult<Rest> {
+        if !self.lock().written {
+            if let Some(bytes) = whole(&result)? {
+                self.lock().check()?;
+                error_log::flush(&self.log);
+                return Ok(Rest::Whole(bytes));
+            }
+            if let Some(range) = file_wrapper::file_range(py, &result, self)? {
+                self.lock().check()?;
+                return Ok(Rest::File(range));
+            }
+        }
+        let mut iteration = Iteration { exchange: self.clone(), result: Some(result.clone().unbind()), iterator: None };
+        match result.try_iter() {
+            Ok(iterator) => iteration.iterator = Some(iterator.unbind()),
+            Err(error) => {
+                iteration.close(py);
+                return Err(error);
+            }
+        }
+        iteration.pull(py)
+    }
+
+    /// Logs an exception with its traceback, and makes an error of it.
+    pub(crate) fn failed(&self, py: Python<'_>, error: &PyErr) -> Error {
+        error_log::flush(&self.log);
+        self.log.write(&error::traceback(py, error));
+        error::raised(py, error)
+    }
+
+    /// Ready when the response has begun, although its job still runs.
+    pub(crate) fn poll_begun(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.sent || state.ended {
+            return Poll::Ready(());
+        }
+        state.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn take_head(&self) -> Option<Head> {
+        let mut state = self.lock();
+        state.sent = true;
+        state.head.take()
+    }
+
+    /// The next block, `None` after the last; pending if neither is known yet, and then `waker` is woken when it is.
+    pub(crate) fn poll_block(&self, waker: &Waker) -> Poll<Option<Bytes>> {
+        let mut state = self.lock();
+        if let Some(block) = state.blocks.pop_front() {
+            let was_full = state.is_full_with(block.len());
+            state.bytes -= block.len();
+            if was_full {
+                self.room.notify_all();
+            }
+            return Poll::Ready(Some(block));
+        }
+        if state.ended {
+            return Poll::Ready(None);
+        }
+        state.waiting = Some(waker.clone());
+        Poll::Pending
+    }
+
+    /// The body is gone.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting = None;
+        state.blocks.clear();
+        self.room.notify_all();
+    }
+
+    /// Nothing that can panic, and nothing of Python's, is done under this lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_full(&self) -> bool {
+        self.bytes >= AHEAD_BYTES || self.blocks.len() >= AHEAD_BLOCKS
+    }
+
+    fn is_full_with(&self, taken: usize) -> bool {
+        self.bytes >= AHEAD_BYTES || self.blocks.len() + usize::from(taken > 0) >= AHEAD_BLOCKS
+    }
+
+    /// Whether a block may follow.
+    fn check(&self) -> PyResult<()> {
+        if self.fatal {
+            return Err(PyAssertionError::new_err("start_response was called again when it was too late for that"));
+        }
+        if self.head.is_none() && !self.sent {
+            return Err(PyAssertionError::new_err("start_response was not called before the first block of the body"));
+        }
+        Ok(())
+    }
+}
+
+/// The iterable that a callable returned. However it ends, it is closed once, in a job.
+pub(crate) struct Iteration {
+    exchange: Arc<Exchange>,
+    /// What the callable returned: its `close` is to be called, not the iterator's. None when it is closed.
+    result: Option<Py<PyAny>>,
+    iterator: Option<Py<PyIterator>>,
+}
+
+impl Iteration {
+    /// Takes blocks until the client has enough for now, or there are no more.
+    ///
+    /// Where the host keeps its event loop going meanwhile, a block is on its way from the moment it is there. Where it
+    /// does not, each block is sent before the next is asked for (PEP 3333, "Buffering and Streaming").
+    pub(crate) fn pull(mut self, py: Python<'_>) -> PyResult<Rest> {
+        let pulled = self.pull_blocks(py);
+        error_log::flush(&self.exchange.log);
+        match pulled {
+            Ok(true) => Ok(Rest::More(self)),
+            Ok(false) if !self.exchange.host.may_wait() => {
+                // The last block is not sent yet, and close() comes after that.
+                self.iterator = None;
+                Ok(Rest::More(self))
+            }
+            Ok(false) => {
+                let mut state = self.exchange.lock();
+                state.ended = true;
+                self.exchange.wake(state);
+                self.close(py);
+                Ok(Rest::End)
+            }
+            Err(error) => {
+                self.close(py);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether there may be more blocks.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.iterator.is_none()
+    }
+
+    fn pull_blocks(&self, py: Python<'_>) -> PyResult<bool> {
+        let Some(iterator) = &self.iterator else { return Ok(false) };
+        for block in iterator.bind(py).clone() {
+            let block = block?;
+            let block = bytes_of(&block)?;
+            if block.as_bytes().is_empty() {
+                continue;
+            }
+            if self.exchange.push(copy(block))? || !self.exchange.host.may_wait() {
+                return Ok(!self.exchange.lock().closed);
+            }
+        }
+        // The end of an empty body is its first block.
+        self.exchange.lock().check()?;
+        Ok(false)
+    }
+
+    fn close(&mut self, py: Python<'_>) {
+        self.iterator = None;
+        if let Some(result) = self.result.take() {
+            close(py, &result.into_bound(py), &self.exchange.log);
+        }
+    }
+}
+
+impl Drop for Iteration {
+    fn drop(&mut self) {
+        let Some(result) = self.result.take() else { return };
+        let (iterator, log) = (self.iterator.take(), self.exchange.log.clone());
+        let close = move || {
+            Python::attach(|py| {
+                drop(iterator);
+                close(py, &result.into_bound(py), &log);
+            });
+        };
+        blocking::detach(&*self.exchange.host, self.exchange.lane.clone(), close);
+    }
+}
+
+/// Calls `close()` if there is one (PEP 3333, "Specification Details"). What it raises concerns nobody but the log.
+pub(crate) fn close(py: Python<'_>, result: &Bound<'_, PyAny>, log: &ErrorLog) {
+    let closed = result.getattr_opt("close").and_then(|close| close.map(|close| close.call0()).transpose());
+    error_log::flush(log);
+    if let Err(error) = closed {
+        log.write(&error::traceback(py, &error));
+    }
+}
+
+/// The body, if the callable returned a list or tuple of at most one block: nothing else is as common.
+fn whole(result: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
+    let only = if let Ok(list) = result.cast_exact::<PyList>() {
+        match list.len() {
+            0 => return Ok(Some(Bytes::new())),
+            1 => list.get_item(0)?,
+            _ => return Ok(None),
+        }
+    } else if let Ok(tuple) = result.cast_exact::<PyTuple>() {
+        match tuple.len() {
+            0 => return Ok(Some(Bytes::new())),
+            1 => tuple.get_item(0)?,
+            _ => return Ok(None),
+        }
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(copy(bytes_of(&only)?)))
+}
+
+fn bytes_of<'a, 'py>(block: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyBytes>> {
+    block.cast::<PyBytes>().map_err(|_| {
+        let kind = block.get_type();
+        PyTypeError::new_err(format!("the body's blocks must be bytes, and one is {kind}"))
+    })
+}
+
+/// Blocks of this size and more are not copied: they keep the Python object alive until they are sent.
+const SHARE: usize = 64 * 1024;
+
+fn copy(block: &Bound<'_, PyBytes>) -> Bytes {
+    struct Shared(pyo3::pybacked::PyBackedBytes);
+    impl AsRef<[u8]> for Shared {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match block.as_bytes().len() {
+        len if len < SHARE => Bytes::copy_from_slice(block.as_bytes()),
+        _ => Bytes::from_owner(Shared(block.clone().into())),
+    }
+}

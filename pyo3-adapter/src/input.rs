@@ -1,0 +1,109 @@
+//! `wsgi.input`: the request's body with the methods that PEP 3333 names, as CPython's `io` has them.
+
+use std::{
+    io::{self, BufRead},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use gateway_spec::Reader;
+use pyo3::{
+    prelude::*,
+    sync::MutexExt,
+    types::{PyBytes, PyList},
+};
+
+/// The request's body.
+#[pyclass(frozen, module = "gateway")]
+pub(crate) struct Input(Mutex<Reader>);
+
+impl Input {
+    pub(crate) fn new(reader: Reader) -> Self {
+        Input(Mutex::new(reader))
+    }
+
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Reader> {
+        // Another thread of the application's may read, and may have to wait for that.
+        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads up to `limit` bytes, or to the end of the line.
+    fn line<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let reader: &mut Reader = &mut self.lock(py);
+        let line = py.detach(|| read_line(reader, limit))?;
+        Ok(PyBytes::new(py, &line))
+    }
+}
+
+#[pymethods]
+impl Input {
+    /// Reads `size` bytes, fewer only at the end; all that are left if `size` is negative, None or not given.
+    #[pyo3(signature = (size=None, /))]
+    fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        let limit = limit(size);
+        let reader: &mut Reader = &mut self.lock(py);
+        match reader.len().map(|len| usize::try_from(len).unwrap_or(usize::MAX).min(limit)) {
+            // The length is known: it is read to where Python will have it.
+            Some(len) => PyBytes::new_with(py, len, |buffer| {
+                py.detach(|| io::Read::read_exact(reader, buffer)).map_err(PyErr::from)
+            }),
+            None => {
+                let mut bytes = Vec::new();
+                py.detach(|| io::Read::read_to_end(&mut io::Read::take(reader, limit as u64), &mut bytes))?;
+                Ok(PyBytes::new(py, &bytes))
+            }
+        }
+    }
+
+    /// Reads a line with its `\n`, or `size` bytes of it.
+    #[pyo3(signature = (size=None, /))]
+    fn readline<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        self.line(py, limit(size))
+    }
+
+    /// Reads lines to the end, or until they have `hint` bytes together.
+    #[pyo3(signature = (hint=None, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: Option<isize>) -> PyResult<Bound<'py, PyList>> {
+        let enough = hint.filter(|hint| *hint > 0).map_or(usize::MAX, isize::unsigned_abs);
+        let lines = PyList::empty(py);
+        let mut total = 0;
+        while total < enough {
+            let line = self.line(py, usize::MAX)?;
+            if line.as_bytes().is_empty() {
+                break;
+            }
+            total += line.as_bytes().len();
+            lines.append(line)?;
+        }
+        Ok(lines)
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        Ok(Some(self.line(py, usize::MAX)?).filter(|line| !line.as_bytes().is_empty()))
+    }
+}
+
+fn limit(size: Option<isize>) -> usize {
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX)
+}
+
+fn read_line(reader: &mut Reader, limit: usize) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    while line.len() < limit {
+        let block = reader.fill_buf()?;
+        let block = &block[..block.len().min(limit - line.len())];
+        let (taken, ends) = match block.iter().position(|&byte| byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (block.len(), block.is_empty()),
+        };
+        line.extend_from_slice(&block[..taken]);
+        reader.consume(taken);
+        if ends {
+            break;
+        }
+    }
+    Ok(line)
+}

@@ -1,0 +1,62 @@
+//! What the command line asks for, done.
+//!
+//! ```text
+//!   command line ─┐
+//!   environment ──┼─▶ options ─▶ settings ─▶ load: each target an App ─▶ serve
+//!   file ─ config ┘   (a table)
+//! ```
+
+mod apps;
+mod banner;
+mod config;
+mod failure;
+mod load;
+mod nearest;
+mod options;
+mod print_config;
+mod serve;
+mod settings;
+mod signals;
+mod target;
+
+use std::{env, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use options::ServeOptions;
+use settings::Settings;
+
+/// Serves Rust Apps, Python WSGI applications, CGI programs and files under one URL space.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version = version(), subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Serve applications over HTTP.
+    #[command(long_about = options::ABOUT, after_long_help = options::EXAMPLES)]
+    Serve(ServeOptions),
+}
+
+/// Runs the command with the arguments of this process.
+pub(crate) fn run() -> ExitCode {
+    let args: Vec<_> = env::args_os().collect();
+    match Settings::gather(&args).and_then(serve::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}
+
+/// The version of the command, and of what is linked into it.
+fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    #[cfg(feature = "python")]
+    let version = format!("{version}, Python {}", pyo3_adapter::version());
+    version
+}

@@ -1,0 +1,92 @@
+//! The Rust Apps that the command carries: something to try a mount, a client or the server itself with.
+
+use std::fmt::Write as _;
+
+use gateway_spec::{BoxApp, Environ, Response, Result, StartResponse};
+use http::{HeaderMap, HeaderValue, header};
+
+use super::nearest::did_you_mean;
+
+/// A Rust App by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Builtin {
+    Hello,
+    Echo,
+    Environ,
+}
+
+impl Builtin {
+    const ALL: [Builtin; 3] = [Builtin::Hello, Builtin::Echo, Builtin::Environ];
+
+    /// # Errors
+    /// What to tell the person who wrote `name`.
+    pub(super) fn named(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|app| app.name() == name).ok_or_else(|| {
+            let hint = did_you_mean(name, Self::ALL.map(Builtin::name));
+            format!("there is no built-in App {name:?}{hint}; there are {}", Self::ALL.map(Builtin::name).join(", "))
+        })
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Builtin::Hello => "hello",
+            Builtin::Echo => "echo",
+            Builtin::Environ => "environ",
+        }
+    }
+
+    pub(super) fn app(self) -> BoxApp {
+        match self {
+            Builtin::Hello => BoxApp::new(hello),
+            Builtin::Echo => BoxApp::new(echo),
+            Builtin::Environ => BoxApp::new(environ),
+        }
+    }
+}
+
+/// Says where it is mounted.
+async fn hello(environ: Environ, start_response: StartResponse) -> Result<Response> {
+    let started = start_response.start(200, [("content-type", "text/plain; charset=utf-8")])?;
+    Ok(started.body(format!("Hello from {}\n", environ.script_name())))
+}
+
+/// Sends the request's body back while it arrives.
+async fn echo(mut environ: Environ, start_response: StartResponse) -> Result<Response> {
+    let octets = HeaderValue::from_static("application/octet-stream");
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, environ.header(header::CONTENT_TYPE).cloned().unwrap_or(octets));
+    if let Some(length) = environ.content_length() {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    let mut input = environ.take_input();
+    let started = start_response.start(200, headers)?;
+    Ok(started.write(async move |mut out| {
+        while let Some(block) = input.chunk().await {
+            out.write(block?).await?;
+        }
+        Ok(())
+    }))
+}
+
+/// Shows what an application is told about a request.
+async fn environ(environ: Environ, start_response: StartResponse) -> Result<Response> {
+    let mut lines = Vec::new();
+    let mut scratch = String::new();
+    environ.visit(|key, value| lines.push(line(key.write(&mut scratch), value)));
+    lines.sort();
+    Ok(start_response.start(200, [("content-type", "text/plain; charset=utf-8")])?.body(lines.concat()))
+}
+
+/// `KEY: value`, in one line whatever the client sent.
+fn line(key: &str, value: &[u8]) -> String {
+    let mut line = format!("{key}: ");
+    for character in String::from_utf8_lossy(value).chars() {
+        match character.is_control() {
+            // Writing to a String cannot fail.
+            true => drop(write!(line, "{}", character.escape_default())),
+            false => line.push(character),
+        }
+    }
+    line.push('\n');
+    line
+}
