@@ -1,12 +1,6 @@
 //! A WSGI callable as an App.
 
-use std::{
-    fmt,
-    future::poll_fn,
-    pin::Pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 use gateway_spec::{
     App, Environ, Error, Kind, Response, Result, StartResponse,

@@ -43,7 +43,8 @@ pub(crate) fn raised(py: Python<'_>, error: &PyErr) -> Error {
 /// `ValueError: the message`, whatever the exception does when it is asked for it.
 fn summary(py: Python<'_>, error: &PyErr) -> String {
     let value = error.value(py);
-    let name = value.get_type().qualname().map_or_else(|_| "exception".into(), |name| name.to_string_lossy().into_owned());
+    let name =
+        value.get_type().qualname().map_or_else(|_| "exception".into(), |name| name.to_string_lossy().into_owned());
     match value.str() {
         Ok(text) if !text.is_empty().unwrap_or(true) => format!("{name}: {}", text.to_string_lossy()),
         _ => name,
@@ -54,7 +55,9 @@ fn summary(py: Python<'_>, error: &PyErr) -> String {
 pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let formatted = py
         .import("traceback")
-        .and_then(|module| module.call_method1("format_exception", (error.value(py),)))
+        .and_then(|module| {
+            module.call_method1("format_exception", (error.get_type(py), error.value(py), error.traceback(py)))
+        })
         .and_then(|lines| pyo3::types::PyString::new(py, "").call_method1("join", (lines,)))
         .map(|text| text.str().map(|text| text.to_string_lossy().into_owned()));
     match formatted {

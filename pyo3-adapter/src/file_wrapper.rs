@@ -4,11 +4,7 @@
 use std::{fs::File, os::fd::BorrowedFd, sync::Arc};
 
 use gateway_spec::{FileRange, blocking};
-use pyo3::{
-    exceptions::PyTypeError,
-    prelude::*,
-    types::PyBytes,
-};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyBytes};
 
 use crate::exchange::{self, Exchange};
 
@@ -35,9 +31,9 @@ impl FileWrapper {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let block = self.filelike.bind(py).call_method1("read", (self.blksize,))?;
-        let block = block
-            .cast_into::<PyBytes>()
-            .map_err(|error| PyTypeError::new_err(format!("read() must return bytes, not {}", error.into_inner().get_type())))?;
+        let block = block.cast_into::<PyBytes>().map_err(|error| {
+            PyTypeError::new_err(format!("read() must return bytes, not {}", error.into_inner().get_type()))
+        })?;
         Ok(Some(block).filter(|block| !block.as_bytes().is_empty()))
     }
 

@@ -148,7 +148,8 @@ pub fn finish() {
         // Whatever these raise, they have printed, and there is nobody left to tell.
         let _ = py.import("atexit").and_then(|atexit| atexit.call_method0("_run_exitfuncs"));
         for stream in ["stdout", "stderr"] {
-            let _ = py.import("sys").and_then(|sys| sys.getattr(stream)).and_then(|stream| stream.call_method0("flush"));
+            let _ =
+                py.import("sys").and_then(|sys| sys.getattr(stream)).and_then(|stream| stream.call_method0("flush"));
         }
     });
 }

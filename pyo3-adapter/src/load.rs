@@ -21,7 +21,9 @@ pub(crate) fn load(py: Python<'_>, target: &str) -> Result<Py<PyAny>, LoadError>
     let callable = match name {
         Some(name) => resolve(py, &module, module_name, name)?,
         None => ["application", "app"].iter().find_map(|name| module.getattr(*name).ok()).ok_or_else(|| {
-            LoadError::new(format!("{module_name:?} has neither \"application\" nor \"app\": name the callable, {module_name}:NAME"))
+            LoadError::new(format!(
+                "{module_name:?} has neither \"application\" nor \"app\": name the callable, {module_name}:NAME"
+            ))
         })?,
     };
     if !callable.is_callable() {
@@ -82,14 +84,14 @@ fn resolve<'py>(
     };
     let mut object = module.clone();
     for attribute in path.split('.') {
-        object = object.getattr(attribute).map_err(|error| {
-            LoadError::raised(py, &format!("{module_name:?} has no {path:?}"), &error)
-        })?;
+        object = object
+            .getattr(attribute)
+            .map_err(|error| LoadError::raised(py, &format!("{module_name:?} has no {path:?}"), &error))?;
     }
     if is_factory {
-        object = object.call0().map_err(|error| {
-            LoadError::raised(py, &format!("calling {path}() of {module_name:?} failed"), &error)
-        })?;
+        object = object
+            .call0()
+            .map_err(|error| LoadError::raised(py, &format!("calling {path}() of {module_name:?} failed"), &error))?;
     }
     Ok(object)
 }

@@ -37,7 +37,8 @@ impl AccessLog {
             _ => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
         };
         let (lines, queue) = channel();
-        let writer = thread::Builder::new().name("gateway-access-log".into()).spawn(move || write_lines(&queue, output))?;
+        let writer =
+            thread::Builder::new().name("gateway-access-log".into()).spawn(move || write_lines(&queue, output))?;
         Ok(Arc::new(AccessLog {
             lines: Mutex::new(Some(lines)),
             writer: Mutex::new(Some(writer)),

@@ -28,7 +28,7 @@ use settings::Settings;
 
 /// Serves Rust Apps, Python WSGI applications, CGI programs and files under one URL space.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version = version(), subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "gateway", bin_name = "gateway", version = version(), subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     action: Action,

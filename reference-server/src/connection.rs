@@ -78,7 +78,7 @@ async fn answer<A: App>(
         note(&mut entry, refused.0);
         return Ok(response::refusal(&refused, watch, entry));
     }
-    let method = parts.method.clone();
+    let (method, target) = (parts.method.clone(), parts.uri.path_and_query().cloned());
     let environ = Environ::new(parts, input, connection.clone());
     let error = match call(&service.app, environ).await {
         Ok(response) => {
@@ -91,7 +91,8 @@ async fn answer<A: App>(
         Err(error) => error,
     };
     if error.kind() != Kind::Disconnected {
-        tracing::error!("{method} failed: {}", error.chain());
+        let target = target.as_ref().map_or("", |target| target.as_str());
+        tracing::error!("{method} {target:?}: {}", error.chain());
     }
     note(&mut entry, error.kind().status());
     Ok(response::failure(&error, watch, entry))

@@ -66,7 +66,9 @@ pub(crate) fn refusal(Refusal(code, reason): &Refusal, watch: &Arc<Watch>, entry
     let mut response = plain(*code, reason, true, watch, entry);
     if *code == StatusCode::METHOD_NOT_ALLOWED {
         // What is allowed depends on the application; an empty list is what remains to be said (RFC 9110, 10.2.1).
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
     response
 }

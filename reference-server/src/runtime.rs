@@ -16,7 +16,7 @@ use std::{
     fmt, io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
     task::{Poll, Waker},
-    thread,
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -60,8 +60,6 @@ struct Shared {
     /// How many threads may run jobs at once. There is one thread more, so that one always drives the event loop.
     limit: usize,
     state: Mutex<State>,
-    /// Followers wait here.
-    called: Condvar,
     /// The watchdog sleeps here while nothing happens.
     bark: Condvar,
 }
@@ -86,7 +84,10 @@ struct State {
     lead_wanted: bool,
     running: usize,
     threads: usize,
-    idle: usize,
+    /// Followers without work. Who came last is called first: its stack, and its database connection, are warm.
+    idle: Vec<Thread>,
+    /// Followers that were called and have not looked for work yet.
+    called: usize,
     watchdog_asleep: bool,
     stopped: bool,
 }
@@ -108,7 +109,6 @@ impl Runtime {
             tokio,
             limit: threads,
             state: Mutex::new(state),
-            called: Condvar::new(),
             bark: Condvar::new(),
         });
         shared.start_thread(&mut shared.lock())?;
@@ -251,6 +251,7 @@ impl Shared {
     /// A follower: leads when it is called to, else runs the jobs of slow lanes.
     fn follow(&self) {
         let mut state = self.lock();
+        state.called -= 1;
         loop {
             if state.stopped {
                 state.threads -= 1;
@@ -272,9 +273,16 @@ impl Shared {
                 state = self.run_pooled(job);
                 continue;
             }
-            state.idle += 1;
-            state = self.called.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            let this = thread::current();
+            let id = this.id();
+            state.idle.push(this);
+            // Who calls takes the thread out of the list; until then it was woken for nothing.
+            while state.idle.iter().any(|idle| idle.id() == id) && !state.stopped {
+                drop(state);
+                thread::park();
+                state = self.lock();
+            }
+            state.called = state.called.saturating_sub(1);
         }
     }
 
@@ -315,13 +323,13 @@ impl Shared {
     /// Wakes, or starts, as many followers as there is work for.
     fn call_hands(&self, state: &mut State) {
         let jobs = state.pooled.len().min(self.limit - state.running);
-        let wanted = jobs + usize::from(state.lead_wanted);
-        (0..wanted.min(state.idle)).for_each(|_| self.called.notify_one());
-        for _ in state.idle..wanted {
-            if state.threads > self.limit {
+        for _ in state.called..jobs + usize::from(state.lead_wanted) {
+            if let Some(follower) = state.idle.pop() {
+                follower.unpark();
+                state.called += 1;
+            } else if state.threads > self.limit {
                 break;
-            }
-            if let Err(error) = self.start_thread(state) {
+            } else if let Err(error) = self.start_thread(state) {
                 tracing::error!("cannot start a thread: {error}");
                 break;
             }
@@ -333,6 +341,7 @@ impl Shared {
         let name = format!("gateway-{}", state.threads + 1);
         thread::Builder::new().name(name).spawn(move || this.follow())?;
         state.threads += 1;
+        state.called += 1;
         Ok(())
     }
 
@@ -350,7 +359,7 @@ impl Shared {
     fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
-        self.called.notify_all();
+        state.idle.drain(..).for_each(|follower| follower.unpark());
         self.bark.notify_all();
         self.wake_root(state);
     }

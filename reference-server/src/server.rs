@@ -116,11 +116,8 @@ pub struct Server {
 impl Server {
     /// Settings to begin with: the default [`Limits`], no access log, a pool for blocking jobs, and errors to `tracing`.
     pub fn builder() -> Builder {
-        let host = Host {
-            error_log: ErrorLog::new(Tracing),
-            blocking: Arc::new(Threads::new(32, 1024)),
-            ..Host::default()
-        };
+        let host =
+            Host { error_log: ErrorLog::new(Tracing), blocking: Arc::new(Threads::new(32, 1024)), ..Host::default() };
         Builder { limits: Limits::default(), access_log: None, host }
     }
 
@@ -184,12 +181,7 @@ impl Server {
 }
 
 /// Accepts connections for ever.
-async fn accept<A: App>(
-    listener: &TcpListener,
-    service: &Arc<Service<A>>,
-    host: &Arc<Host>,
-    registry: &Arc<Registry>,
-) {
+async fn accept<A: App>(listener: &TcpListener, service: &Arc<Service<A>>, host: &Arc<Host>, registry: &Arc<Registry>) {
     let mut pause = Duration::from_millis(10);
     loop {
         registry.below(service.limits.connections).await;

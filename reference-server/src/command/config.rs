@@ -7,7 +7,7 @@ use std::{
     path::{self, Path, PathBuf},
 };
 
-use clap::Arg;
+use clap::{Arg, ArgMatches};
 use toml::{Table, Value};
 
 use super::{
@@ -35,18 +35,17 @@ impl File {
     /// # Errors
     /// [`Failure::Usage`] that names file and key.
     pub(super) fn read(path: &Path, serve: &clap::Command) -> Result<Self, Failure> {
-        let wrong = |report: Report| Failure::Usage(report);
         let shown = path.display();
-        let text = fs::read_to_string(path)
-            .map_err(|error| wrong(Report::new(format!("cannot read the configuration file {shown}")).because(&error)))?;
-        let table: Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| wrong(Report::new(format!("{shown} is not valid TOML: {}", error.to_string().trim_end()))))?;
-        let absolute = path::absolute(path).map_err(|error| wrong(Report::new(format!("{shown}: no such path")).because(&error)))?;
+        let unreadable =
+            |error| Failure::Usage(Report::new(format!("cannot read the configuration file {shown}")).because(&error));
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let absolute = path::absolute(path).map_err(unreadable)?;
+        let wrong = |error: String| Failure::Usage(Report::new(format!("{shown}: {}", error.trim_end())));
+        let table: Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
         let base = absolute.parent().unwrap_or(&absolute);
         let mut file = File { path: path.to_owned(), values: Vec::new(), mounts: Vec::new() };
         for (key, value) in &table {
-            file.take(key, value, serve, base).map_err(|error| wrong(Report::new(format!("{shown}: {error}"))))?;
+            file.take(key, value, serve, base).map_err(wrong)?;
         }
         Ok(file)
     }
@@ -61,9 +60,9 @@ impl File {
             format!("there is no key {key:?}{}", did_you_mean(key, keys))
         })?;
         let shape = Shape::of(arg);
-        let text = shape.text(value).ok_or_else(|| {
-            format!("{key:?} must be {}, and is of type {}", shape.wanted(), value.type_str())
-        })?;
+        let text = shape
+            .text(value)
+            .ok_or_else(|| format!("{key:?} must be {}, and is of type {}", shape.wanted(), value.type_str()))?;
         // Standard output is no file.
         let text = if shape == Shape::Path && text != "-" { base.join(text).into() } else { text.into() };
         self.values.push((key.to_owned(), text));
@@ -117,14 +116,16 @@ impl Shape {
         }
     }
 
-    /// The other way round: what the command line has, as a value. None if it is not of this type.
-    pub(super) fn value(self, text: &str) -> Option<Value> {
-        let integer = text.parse().ok().map(Value::Integer);
+    /// The other way round: the value that is in effect, if there is one.
+    pub(super) fn value(self, matches: &ArgMatches, id: &str) -> Option<Value> {
+        let text = matches.get_raw(id)?.next()?.to_string_lossy();
+        let integer = || text.parse().ok().map(Value::Integer);
+        let string = || Value::String(text.clone().into());
         match self {
-            Shape::Boolean => clap::builder::BoolishValueParser::new().parse(text).map(Value::Boolean),
-            Shape::Integer => integer,
-            Shape::Size => integer.or_else(|| Some(Value::String(text.into()))),
-            Shape::Path | Shape::Text => Some(Value::String(text.into())),
+            Shape::Boolean => matches.get_one(id).copied().map(Value::Boolean),
+            Shape::Integer => integer(),
+            Shape::Size => integer().or_else(|| Some(string())),
+            Shape::Path | Shape::Text => Some(string()),
         }
     }
 

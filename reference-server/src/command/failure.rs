@@ -61,7 +61,7 @@ impl Report {
 
     /// Adds an error and its sources.
     pub(super) fn because(mut self, error: &dyn Error) -> Self {
-        let chain = std::iter::successors(Some(error), |error| error.source());
+        let chain = std::iter::successors(Some(error), |&error| error.source());
         self.causes.extend(chain.map(ToString::to_string));
         self
     }

@@ -97,7 +97,7 @@ pub(super) struct ServeOptions {
     #[arg(long, env = "GATEWAY_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: LogLevel,
 
-    /// Print all options and mounts, and where each comes from, and exit. The output is a configuration file
+    /// Print all options and mounts in the form of a configuration file, and where each comes from, and exit
     #[arg(long)]
     pub(super) print_config: bool,
 }

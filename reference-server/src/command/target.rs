@@ -139,7 +139,8 @@ fn is_callable(text: &str) -> bool {
 }
 
 fn is_identifier(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit())
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
         && name.chars().all(|character| character == '_' || character.is_alphanumeric())
 }
 

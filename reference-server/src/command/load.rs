@@ -1,0 +1,77 @@
+//! Targets made into Apps.
+
+#[cfg_attr(not(feature = "python"), path = "load/without_python.rs")]
+mod python;
+
+use std::{path::Path, time::Duration};
+
+use gateway_spec::BoxApp;
+use reference_server::{Files, Mounts};
+
+use super::{
+    failure::{Failure, Report},
+    options::ServeOptions,
+    settings::Origin,
+    target::{Mount, Target},
+};
+
+pub(super) use python::Python;
+
+/// Loads every target, even if one cannot be: who has two mistakes sees two messages.
+///
+/// # Errors
+/// [`Failure::Load`] with a report for each target that cannot be loaded.
+pub(super) fn load(mounts: &[(Mount, Origin)], options: &ServeOptions, python: &mut Python) -> Result<Mounts, Failure> {
+    let (mut loaded, mut reports) = (Mounts::new(), Vec::new());
+    for (Mount { prefix, target }, _) in mounts {
+        let app = match target {
+            Target::Wsgi(callable) => python.load(callable, options.venv.as_deref()),
+            Target::Cgi { path, timeout } => cgi(path, *timeout),
+            Target::Static { folder, listing } => files(folder, listing.unwrap_or(options.listing)),
+            Target::App(app) => Ok(app.app()),
+        };
+        match app {
+            Ok(app) => loaded = loaded.mount(prefix, app),
+            Err(report) => reports.push(report),
+        }
+    }
+    if reports.is_empty() { Ok(loaded) } else { Err(Failure::Load(reports)) }
+}
+
+fn files(folder: &Path, listing: bool) -> Result<BoxApp, Report> {
+    let files = Files::new(folder).map_err(|error| {
+        let what = format!("cannot serve the files of static:{}", folder.display());
+        Report::new(what).because(&error).tip(tried(folder, "a folder"))
+    })?;
+    Ok(BoxApp::new(files.listing(listing)))
+}
+
+#[cfg(feature = "cgi")]
+fn cgi(path: &Path, timeout: Option<Duration>) -> Result<BoxApp, Report> {
+    let programs = cgi_adapter::Cgi::new(path).map_err(|error| {
+        let what = format!("cannot offer the programs of cgi:{}", path.display());
+        Report::new(what).because(&error).tip(tried(path, "a program that can be executed, or a folder of them"))
+    })?;
+    Ok(BoxApp::new(match timeout {
+        Some(timeout) => programs.timeout(timeout),
+        None => programs,
+    }))
+}
+
+#[cfg(not(feature = "cgi"))]
+fn cgi(path: &Path, _: Option<Duration>) -> Result<BoxApp, Report> {
+    Err(left_out(&format!("cgi:{}", path.display()), "cgi"))
+}
+
+/// What the path was taken for.
+fn tried(path: &Path, wanted: &str) -> String {
+    // Without a current folder there is nothing to add.
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    format!("{} must be {wanted}", absolute.display())
+}
+
+#[cfg(not(all(feature = "cgi", feature = "python")))]
+fn left_out(target: &str, feature: &str) -> Report {
+    let what = format!("cannot load {target}: this gateway was built without the feature {feature:?}");
+    Report::new(what).tip(format!("build it with --features {feature}"))
+}

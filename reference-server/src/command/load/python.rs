@@ -1,0 +1,35 @@
+//! Python callables, and the interpreter that they live in.
+
+use std::path::Path;
+
+use gateway_spec::BoxApp;
+
+use super::Report;
+
+/// The process's Python. It is started for the first callable, and ends properly when this is dropped: functions
+/// registered with `atexit` run, and buffered output is written.
+#[derive(Debug, Default)]
+pub(in super::super) struct Python {
+    runs: bool,
+}
+
+impl Python {
+    pub(super) fn load(&mut self, target: &str, venv: Option<&Path>) -> Result<BoxApp, Report> {
+        let report = |error: pyo3_adapter::LoadError| {
+            Report::new(format!("cannot load wsgi:{target}: {error}")).quote(error.traceback())
+        };
+        if !self.runs {
+            pyo3_adapter::initialize(venv).map_err(report)?;
+            self.runs = true;
+        }
+        pyo3_adapter::Wsgi::load(target).map(BoxApp::new).map_err(report)
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        if self.runs {
+            pyo3_adapter::finish();
+        }
+    }
+}

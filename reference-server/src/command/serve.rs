@@ -1,0 +1,108 @@
+//! `gateway serve`: listen, load, tell what is where, and serve until a signal.
+
+use std::{
+    env,
+    error::Error as _,
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use reference_server::{AccessLog, Builder, Error, Limits, Runtime, Server};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{
+    banner::banner,
+    failure::{Failure, Report},
+    load::{Python, load},
+    options::{LogLevel, ServeOptions},
+    print_config::print_config,
+    settings::Settings,
+    signals,
+};
+
+/// Does what the settings say.
+///
+/// # Errors
+/// [`Failure`] of every kind but [`Failure::Arguments`].
+pub(super) fn run(settings: Settings) -> Result<(), Failure> {
+    if settings.options.print_config {
+        print(&print_config(&settings));
+        return Ok(());
+    }
+    if settings.mounts.is_empty() {
+        let tip =
+            "name one, as in `gateway serve app:hello` or `gateway serve module:callable`, or a file with --config";
+        return Err(Failure::Usage(Report::new("there is nothing to serve: no TARGET is given").tip(tip)));
+    }
+    let options = &settings.options;
+    log_to_stderr(options.log_level);
+    change_folder(options)?;
+    let runtime = Runtime::new(options.threads.into()).map_err(|error| cannot("start threads", &error))?;
+    // Listening comes before loading: an address that is taken is found out at once.
+    let server = builder(options)?.blocking(runtime.blocking()).bind(&options.bind).map_err(not_listening)?;
+    let address = server.local_addr().map_err(|error| cannot("tell the address that is listened on", &error))?;
+    let mut python = Python::default();
+    let app = load(&settings.mounts, options, &mut python)?;
+    let signal = signals::watch().map_err(|error| cannot("watch for signals", &error))?;
+    print(&banner(&settings, address));
+    let shutdown = async {
+        let _ = signal.await;
+    };
+    runtime.block_on(server.serve_until(app, shutdown)).map_err(|error| cannot("serve", &error))
+}
+
+/// Writes one block to standard output. The server is of use even if nobody reads that.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn log_to_stderr(level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let stderr = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    stderr.with_max_level(level).compact().init();
+}
+
+fn change_folder(options: &ServeOptions) -> Result<(), Failure> {
+    let Some(folder) = &options.chdir else { return Ok(()) };
+    env::set_current_dir(folder).map_err(|error| {
+        Failure::Usage(Report::new(format!("cannot change to the folder {}", folder.display())).because(&error))
+    })
+}
+
+fn builder(options: &ServeOptions) -> Result<Builder, Failure> {
+    let mut limits = Limits::default();
+    limits.body = options.max_body.0;
+    limits.graceful_time = Duration::from_secs(options.graceful_timeout.into());
+    let builder = Server::builder().limits(limits);
+    let Some(path) = &options.access_log else { return Ok(builder) };
+    let log = AccessLog::open(path).map_err(|error| {
+        Failure::Usage(Report::new(format!("cannot open the access log {}", path.display())).because(&error))
+    })?;
+    Ok(builder.access_log(log))
+}
+
+fn not_listening(error: Error) -> Failure {
+    let kind = error.source().and_then(|source| source.downcast_ref()).map(io::Error::kind);
+    let tip = match kind {
+        Some(io::ErrorKind::AddrInUse) => "another process listens there: end it, or choose another port with --bind",
+        Some(io::ErrorKind::PermissionDenied) => "ports below 1024 are for root: choose a higher one with --bind",
+        _ => {
+            "--bind takes an address of this machine: 127.0.0.1:PORT, 0.0.0.0:PORT for all, or one that `ip addr` shows"
+        }
+    };
+    let report = Report::new(error.to_string()).tip(tip);
+    Failure::Runtime(match error.source() {
+        Some(source) => report.because(source),
+        None => report,
+    })
+}
+
+fn cannot(what: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::Runtime(Report::new(format!("cannot {what}")).because(error))
+}
