@@ -1,7 +1,8 @@
-//! Lets the binary `gateway` find the libpython that it was built with, without `LD_LIBRARY_PATH`.
+//! Lets the binary find libpython wherever the interpreter keeps it, without LD_LIBRARY_PATH.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
-    #[cfg(feature = "python")]
-    pyo3_build_config::add_libpython_rpath_link_args();
+    // Set by pyo3-adapter's build script, so it is there only if that is linked.
+    if let Ok(folder) = std::env::var("DEP_GATEWAY_PYTHON_RPATH") {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    }
 }

@@ -31,6 +31,12 @@ pub trait Blocking: Send + Sync + 'static {
 
     /// Whether a job may wait for something that only the host's event loop can bring, a body's next block for one.
     fn may_wait(&self) -> bool;
+
+    /// Runs `wait`, in which the calling job does nothing but wait for its client: another job may have its place
+    /// meanwhile, so that slow clients take no capacity from others.
+    fn wait(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
 }
 
 /// Whether a job begins something, and may be refused, or goes on with what was admitted before.

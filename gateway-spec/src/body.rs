@@ -195,7 +195,14 @@ impl From<FileRange> for Body {
 
 impl fmt::Debug for FileRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FileRange({:?}, {} bytes from {}, keeping: {})", self.file, self.len, self.offset, self.keep.is_some())
+        write!(
+            f,
+            "FileRange({:?}, {} bytes from {}, keeping: {})",
+            self.file,
+            self.len,
+            self.offset,
+            self.keep.is_some()
+        )
     }
 }
 

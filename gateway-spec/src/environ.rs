@@ -152,6 +152,12 @@ impl Environ {
         std::mem::replace(&mut self.input, Input::empty())
     }
 
+    /// Whether the client waits for `100 Continue` before it sends the body: the server sends that when the body is first
+    /// read (RFC 9110, section 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        !self.input.is_received() && self.parts.headers.contains_key(header::EXPECT)
+    }
+
     /// Receives the body whole, as [`Input::spool`] does, so that CONTENT_LENGTH is known and exact.
     ///
     /// # Errors

@@ -64,6 +64,11 @@ impl Input {
         Source::Stream(Box::pin(body)).into()
     }
 
+    /// A body that broke off before its first byte was read: every read fails.
+    pub fn broken(kind: Kind) -> Self {
+        Input::new(Broken(kind))
+    }
+
     /// The number of bytes still to be read, where it is known.
     pub fn len(&self) -> Option<u64> {
         let coming = match &self.source {

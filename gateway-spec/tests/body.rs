@@ -73,6 +73,14 @@ impl Wake for CountWakes {
     }
 }
 
+struct CountDrops(Arc<AtomicUsize>);
+
+impl Drop for CountDrops {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 mod kinds {
     use super::*;
 
@@ -200,6 +208,19 @@ mod file_range {
     }
 
     #[test]
+    fn keeps_a_value_until_it_is_dropped_itself() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let range = FileRange::new(file(b"0123456789"), 0, 10).keeping(CountDrops(dropped.clone()));
+        let mut body: Body = range.into();
+        assert_eq!(next(&mut body).unwrap().unwrap(), "0123456789");
+        assert!(next(&mut body).is_none());
+        let range = body.into_file().unwrap();
+        assert_eq!(dropped.load(Ordering::Relaxed), 0, "whoever took the range out keeps the value, too");
+        drop(range);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
     fn can_be_taken_out_of_the_body() {
         let body: Body = FileRange::new(file(b"0123456789"), 2, 3).into();
         let range = body.into_file().unwrap();
@@ -276,14 +297,8 @@ mod write {
 
     #[test]
     fn is_dropped_where_it_waits_together_with_the_body() {
-        struct Tell(Arc<AtomicUsize>);
-        impl Drop for Tell {
-            fn drop(&mut self) {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
-        }
         let dropped = Arc::new(AtomicUsize::new(0));
-        let held = Tell(dropped.clone());
+        let held = CountDrops(dropped.clone());
         let mut body = written(async move |mut out| {
             let _held = &held;
             loop {

@@ -3,7 +3,7 @@
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 use gateway_spec::{
-    App, Environ, Error, Kind, Response, Result, StartResponse,
+    App, Environ, Error, Input, Kind, Response, Result, StartResponse,
     blocking::{self, Admission, Lane},
 };
 use pyo3::prelude::*;
@@ -53,8 +53,8 @@ impl Wsgi {
 
 impl App for Wsgi {
     async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
-        environ.spool_input(BODY_MEMORY).await?;
         let host = environ.connection().host().blocking.clone();
+        receive(&mut environ, host.may_wait()).await?;
         let log = environ.error_log().clone();
         let exchange = Arc::new(Exchange::new(host.clone(), self.lane.clone(), log));
         let (callable, shared) = (self.callable.clone(), exchange.clone());
@@ -79,6 +79,24 @@ impl App for Wsgi {
             Some(Rest::End) => started.body(PyBody::ended(exchange)),
             None => started.body(PyBody::running(exchange, job)),
         })
+    }
+}
+
+/// Receives the request's body, so that the callable finds it there, and its length known.
+///
+/// There is one exception: a client that waits for `100 Continue` gets it when the callable reads, and not if it answers
+/// without reading (PEP 3333, "HTTP 1.1 Expect/Continue").
+async fn receive(environ: &mut Environ, may_wait: bool) -> Result<()> {
+    if may_wait && environ.expects_continue() && environ.content_length().is_some() {
+        return Ok(());
+    }
+    match environ.spool_input(BODY_MEMORY).await {
+        // What to make of a body that broke off is the callable's business: its read raises.
+        Err(error) if error.kind() == Kind::Disconnected => {
+            *environ.input() = Input::broken(Kind::Disconnected);
+            Ok(())
+        }
+        received => received,
     }
 }
 

@@ -40,7 +40,7 @@ impl Environs {
         dict.set_item(intern!(py, "wsgi.url_scheme"), scheme(py, &environ))?;
         let input = environ.take_input();
         if !input.is_empty() {
-            dict.set_item(intern!(py, "wsgi.input"), Bound::new(py, Input::new(input.reader()))?)?;
+            dict.set_item(intern!(py, "wsgi.input"), Bound::new(py, Input::new(input, environ.connection().host().blocking.clone()))?)?;
         }
         Ok(dict)
     }
@@ -77,7 +77,7 @@ fn make_template<'py>(py: Python<'py>, host: &Host) -> PyResult<Bound<'py, PyDic
     dict.set_item(names.key(CgiKey::ServerSoftware), &host.software)?;
     dict.set_item("wsgi.version", (1, 0))?;
     dict.set_item("wsgi.url_scheme", intern!(py, "http"))?;
-    dict.set_item("wsgi.input", Bound::new(py, Input::new(gateway_spec::Input::empty().reader()))?)?;
+    dict.set_item("wsgi.input", Bound::new(py, Input::new(gateway_spec::Input::empty(), host.blocking.clone()))?)?;
     dict.set_item("wsgi.errors", Bound::new(py, Errors::new(host.error_log.clone()))?)?;
     dict.set_item("wsgi.multithread", host.blocking.may_wait())?;
     dict.set_item("wsgi.multiprocess", host.multiprocess)?;

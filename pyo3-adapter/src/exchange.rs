@@ -120,10 +120,9 @@ impl Exchange {
             return Ok(());
         }
         if self.push(copy(block))? && self.host.may_wait() {
-            py.detach(|| {
-                let full = |state: &mut State| !state.closed && state.is_full();
-                drop(self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner));
-            });
+            let full = |state: &mut State| !state.closed && state.is_full();
+            let wait = || drop(self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner));
+            py.detach(|| self.host.wait(&mut { wait }));
         }
         match self.lock().closed {
             true => Err(PyConnectionResetError::new_err("the client has gone away")),

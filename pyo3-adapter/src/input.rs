@@ -1,11 +1,11 @@
 //! `wsgi.input`: the request's body with the methods that PEP 3333 names, as CPython's `io` has them.
 
 use std::{
-    io::{self, BufRead},
-    sync::{Mutex, MutexGuard, PoisonError},
+    io::{self, BufRead, Read},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use gateway_spec::Reader;
+use gateway_spec::{Reader, blocking::Blocking};
 use pyo3::{
     prelude::*,
     sync::MutexExt,
@@ -14,22 +14,44 @@ use pyo3::{
 
 /// The request's body.
 #[pyclass(frozen, module = "gateway")]
-pub(crate) struct Input(Mutex<Reader>);
+pub(crate) struct Input {
+    reader: Mutex<Reader>,
+    host: Arc<dyn Blocking>,
+}
 
 impl Input {
-    pub(crate) fn new(reader: Reader) -> Self {
-        Input(Mutex::new(reader))
+    pub(crate) fn new(input: gateway_spec::Input, host: Arc<dyn Blocking>) -> Self {
+        Input { reader: Mutex::new(input.reader()), host }
     }
 
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Reader> {
         // Another thread of the application's may read, and may have to wait for that.
-        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        self.reader.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads while other threads run Python, and where that means to wait for the client, leaves this thread's place to
+    /// another.
+    fn detached<T: Send>(
+        &self,
+        py: Python<'_>,
+        reader: &mut Reader,
+        read: impl Fn(&mut Reader) -> io::Result<T> + Sync,
+    ) -> PyResult<T> {
+        let result = py.detach(|| {
+            if reader.is_received() {
+                return read(reader);
+            }
+            let mut result = Err(io::ErrorKind::Other.into());
+            self.host.wait(&mut || result = read(reader));
+            result
+        });
+        Ok(result?)
     }
 
     /// Reads up to `limit` bytes, or to the end of the line.
     fn line<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
         let reader: &mut Reader = &mut self.lock(py);
-        let line = py.detach(|| read_line(reader, limit))?;
+        let line = self.detached(py, reader, |reader| read_line(reader, limit))?;
         Ok(PyBytes::new(py, &line))
     }
 }
@@ -41,17 +63,19 @@ impl Input {
     fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
         let limit = limit(size);
         let reader: &mut Reader = &mut self.lock(py);
-        match reader.len().map(|len| usize::try_from(len).unwrap_or(usize::MAX).min(limit)) {
-            // The length is known: it is read to where Python will have it.
-            Some(len) => PyBytes::new_with(py, len, |buffer| {
-                py.detach(|| io::Read::read_exact(reader, buffer)).map_err(PyErr::from)
-            }),
-            None => {
-                let mut bytes = Vec::new();
-                py.detach(|| io::Read::read_to_end(&mut io::Read::take(reader, limit as u64), &mut bytes))?;
-                Ok(PyBytes::new(py, &bytes))
-            }
+        if reader.is_received()
+            && let Some(len) = reader.len()
+        {
+            // It is read to where Python will have it.
+            let len = usize::try_from(len).unwrap_or(usize::MAX).min(limit);
+            return PyBytes::new_with(py, len, |buffer| Ok(py.detach(|| reader.read_exact(buffer))?));
         }
+        let bytes = self.detached(py, reader, |reader| {
+            let mut bytes = Vec::new();
+            reader.take(limit as u64).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        })?;
+        Ok(PyBytes::new(py, &bytes))
     }
 
     /// Reads a line with its `\n`, or `size` bytes of it.

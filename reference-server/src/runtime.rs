@@ -32,6 +32,8 @@ use inline::Inline;
 const BATCH: usize = 32;
 /// How many jobs may wait for a thread.
 const BACKLOG: usize = 1024;
+/// How many jobs may wait for their clients without counting as running. Each keeps its thread.
+const WAITING: usize = 256;
 /// A job that takes less is quick.
 const QUICK: Duration = Duration::from_micros(200);
 /// So many quick jobs in a row bring a lane back to the leader.
@@ -60,6 +62,8 @@ struct Shared {
     /// How many threads may run jobs at once. There is one thread more, so that one always drives the event loop.
     limit: usize,
     state: Mutex<State>,
+    /// Jobs that have waited for their clients wait here for a place to run.
+    place: Condvar,
     /// The watchdog sleeps here while nothing happens.
     bark: Condvar,
 }
@@ -83,6 +87,8 @@ struct State {
     job_count: u64,
     lead_wanted: bool,
     running: usize,
+    /// Jobs that wait for their clients.
+    waiting: usize,
     threads: usize,
     /// Followers without work. Who came last is called first: its stack, and its database connection, are warm.
     idle: Vec<Thread>,
@@ -109,6 +115,7 @@ impl Runtime {
             tokio,
             limit: threads,
             state: Mutex::new(state),
+            place: Condvar::new(),
             bark: Condvar::new(),
         });
         shared.start_thread(&mut shared.lock())?;
@@ -172,6 +179,29 @@ impl Blocking for Shared {
     fn may_wait(&self) -> bool {
         true
     }
+
+    fn wait(&self, wait: &mut dyn FnMut()) {
+        let mut state = self.lock();
+        if state.waiting >= WAITING {
+            drop(state);
+            return wait();
+        }
+        state.waiting += 1;
+        state.running -= 1;
+        // Who leads and waits keeps nobody from the event loop: that is what it waits for.
+        if LEADING.get() == state.epoch {
+            self.rescue(&mut state);
+        }
+        self.call_hands(&mut state);
+        self.wake_root(state);
+        wait();
+        let mut state = self.lock();
+        while state.running >= self.limit {
+            state = self.place.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting -= 1;
+        state.running += 1;
+    }
 }
 
 impl Shared {
@@ -232,8 +262,7 @@ impl Shared {
                 let waiting = job.run();
                 drop(job);
                 let mut state = self.lock();
-                state.running -= 1;
-                state.done.extend(waiting);
+                self.end_job(&mut state, waiting);
                 leads = state.epoch == epoch;
                 if !leads {
                     self.wake_root(state);
@@ -300,10 +329,17 @@ impl Shared {
             (_, false) => Some(1),
         });
         let mut state = self.lock();
-        state.running -= 1;
-        state.done.extend(waiting);
+        self.end_job(&mut state, waiting);
         self.wake_root(state);
         self.lock()
+    }
+
+    fn end_job(&self, state: &mut State, waiting: Option<Waker>) {
+        state.running -= 1;
+        state.done.extend(waiting);
+        if state.waiting > 0 {
+            self.place.notify_one();
+        }
     }
 
     /// Takes the event loop away from a leader whose job takes long.
@@ -327,7 +363,7 @@ impl Shared {
             if let Some(follower) = state.idle.pop() {
                 follower.unpark();
                 state.called += 1;
-            } else if state.threads > self.limit {
+            } else if state.threads > self.limit + state.waiting {
                 break;
             } else if let Err(error) = self.start_thread(state) {
                 tracing::error!("cannot start a thread: {error}");

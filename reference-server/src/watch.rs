@@ -131,6 +131,7 @@ impl Watch {
             self.body_wait.store(0, Relaxed);
             self.body_waited.store(0, Relaxed);
             self.body_bytes.store(0, Relaxed);
+            self.body_late.store(false, Relaxed);
         }
     }
 

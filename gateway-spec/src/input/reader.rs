@@ -32,6 +32,11 @@ impl Reader {
         self.input.len().map(|len| len + self.block.len() as u64)
     }
 
+    /// Whether reading never waits for the client.
+    pub fn is_received(&self) -> bool {
+        self.input.is_received()
+    }
+
     /// Whether there is known to be nothing left.
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)

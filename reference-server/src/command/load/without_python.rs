@@ -8,7 +8,7 @@ use super::Report;
 
 /// No Python.
 #[derive(Debug, Default)]
-pub(in super::super) struct Python;
+pub(in super::super) struct Python {}
 
 impl Python {
     pub(super) fn load(&mut self, target: &str, _: Option<&Path>) -> Result<BoxApp, Report> {
