@@ -18,6 +18,7 @@
 //! The App needs a tokio runtime with I/O and time enabled; a current-thread one is enough.
 
 mod body;
+mod descriptors;
 mod environ;
 mod error;
 mod exchange;
@@ -33,6 +34,7 @@ use std::{
 
 use gateway_spec::{App, Environ, Response, Result, StartResponse};
 
+pub use descriptors::keep_descriptors_private;
 pub use error::LoadError;
 
 use crate::{environ::Variables, error::Refusal, resolve::Programs};

@@ -40,7 +40,10 @@ impl Environs {
         dict.set_item(intern!(py, "wsgi.url_scheme"), scheme(py, &environ))?;
         let input = environ.take_input();
         if !input.is_empty() {
-            dict.set_item(intern!(py, "wsgi.input"), Bound::new(py, Input::new(input, environ.connection().host().blocking.clone()))?)?;
+            dict.set_item(
+                intern!(py, "wsgi.input"),
+                Bound::new(py, Input::new(input, environ.connection().host().blocking.clone()))?,
+            )?;
         }
         Ok(dict)
     }

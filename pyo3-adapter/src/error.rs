@@ -46,7 +46,10 @@ fn summary(py: Python<'_>, error: &PyErr) -> String {
     let name =
         value.get_type().qualname().map_or_else(|_| "exception".into(), |name| name.to_string_lossy().into_owned());
     match value.str() {
-        Ok(text) if !text.is_empty().unwrap_or(true) => format!("{name}: {}", text.to_string_lossy()),
+        // The rest is in the traceback.
+        Ok(text) if !text.is_empty().unwrap_or(true) => {
+            format!("{name}: {}", text.to_string_lossy().lines().next().unwrap_or_default())
+        }
         _ => name,
     }
 }

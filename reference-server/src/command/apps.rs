@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use gateway_spec::{BoxApp, Environ, Response, Result, StartResponse};
-use http::{HeaderMap, HeaderValue, header};
+use gateway_spec::{Body, BoxApp, Environ, FileRange, Response, Result, Source, StartResponse};
+use http::{HeaderValue, header};
 
 use super::nearest::did_you_mean;
 
@@ -50,22 +50,22 @@ async fn hello(environ: Environ, start_response: StartResponse) -> Result<Respon
     Ok(started.body(format!("Hello from {}\n", environ.script_name())))
 }
 
-/// Sends the request's body back while it arrives.
+/// What is kept of a body in memory; more goes to a file without a name.
+const MEMORY: usize = 512 * 1024;
+
+/// Sends the request's body back, once it has all arrived: many a client reads nothing before it has sent everything, and
+/// answering it meanwhile would end with both waiting for the other.
 async fn echo(mut environ: Environ, start_response: StartResponse) -> Result<Response> {
+    environ.spool_input(MEMORY).await?;
     let octets = HeaderValue::from_static("application/octet-stream");
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, environ.header(header::CONTENT_TYPE).cloned().unwrap_or(octets));
-    if let Some(length) = environ.content_length() {
-        headers.insert(header::CONTENT_LENGTH, length.into());
-    }
-    let mut input = environ.take_input();
-    let started = start_response.start(200, headers)?;
-    Ok(started.write(async move |mut out| {
-        while let Some(block) = input.chunk().await {
-            out.write(block?).await?;
-        }
-        Ok(())
-    }))
+    let kind = environ.header(header::CONTENT_TYPE).cloned().unwrap_or(octets);
+    let body = match environ.take_input().into_source() {
+        Source::Empty => Body::empty(),
+        Source::Bytes(bytes) => bytes.into(),
+        Source::File { file, position, len } => FileRange::new(file, position, len - position).into(),
+        Source::Stream(stream) => Body::new(stream),
+    };
+    Ok(start_response.start(200, [(header::CONTENT_TYPE, kind)])?.body(body))
 }
 
 /// Shows what an application is told about a request.

@@ -37,6 +37,8 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     let options = &settings.options;
     log_to_stderr(options.log_level);
     change_folder(options)?;
+    #[cfg(feature = "cgi")]
+    cgi_adapter::keep_descriptors_private();
     let runtime = Runtime::new(options.threads.into()).map_err(|error| cannot("start threads", &error))?;
     // Listening comes before loading: an address that is taken is found out at once.
     let server = builder(options)?.blocking(runtime.blocking()).bind(&options.bind).map_err(not_listening)?;
