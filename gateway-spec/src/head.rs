@@ -177,7 +177,8 @@ where
     HeaderName: TryFrom<N, Error: Into<http::Error>>,
     HeaderValue: TryFrom<V, Error: Into<http::Error>>,
 {
-    let mut headers = HeaderMap::with_capacity(len);
+    // Hosts add a header or two of their own.
+    let mut headers = HeaderMap::with_capacity(len + 2);
     for (name, value) in pairs {
         let name = HeaderName::try_from(name).map_err(|error| Error::with_kind(Kind::Head, error.into()))?;
         let value = HeaderValue::try_from(value)

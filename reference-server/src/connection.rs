@@ -74,7 +74,7 @@ async fn answer<A: App>(
     let remote = connection.remote_addr();
     let mut entry = service.access_log.as_ref().map(|log| log.entry(remote, &parts.method, &parts.uri, parts.version));
     let input = input(body, watch, service.limits.body);
-    if let Err(refused) = request::check(&mut parts, &service.limits) {
+    if let Err(refused) = request::check(&mut parts, !input.is_empty(), &service.limits) {
         note(&mut entry, refused.0);
         return Ok(response::refusal(&refused, watch, entry));
     }

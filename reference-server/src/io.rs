@@ -14,6 +14,9 @@ use tokio::{
 
 use crate::watch::{BodyState, LINGER_BYTES, Phase, Watch};
 
+/// Up to here it costs less to copy a head and its body together than to have the kernel gather them.
+const FLAT: usize = 1024;
+
 /// A connection's socket.
 pub(crate) struct Io {
     socket: TcpStream,
@@ -67,7 +70,17 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
+        let total = bytes.iter().map(|slice| slice.len()).sum::<usize>();
+        let result = if total <= FLAT {
+            let (mut flat, mut end) = ([0; FLAT], 0);
+            for slice in bytes {
+                flat[end..end + slice.len()].copy_from_slice(slice);
+                end += slice.len();
+            }
+            Pin::new(&mut self.socket).poll_write(cx, &flat[..total])
+        } else {
+            Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)
+        };
         self.written(result)
     }
 

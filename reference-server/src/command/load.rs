@@ -5,7 +5,7 @@ mod python;
 
 use std::{path::Path, time::Duration};
 
-use gateway_spec::BoxApp;
+use gateway_spec::{App, BoxApp, Environ, Response, StartResponse};
 use reference_server::{Files, Mounts};
 
 use super::{
@@ -17,21 +17,50 @@ use super::{
 
 pub(super) use python::Python;
 
+/// A target that is loaded. Python callables are called without the allocation that a [`BoxApp`] costs with each request:
+/// nowhere else would it be felt.
+#[derive(Debug)]
+pub(super) enum Loaded {
+    #[cfg(feature = "python")]
+    Wsgi(pyo3_adapter::Wsgi),
+    Other(BoxApp),
+}
+
+impl App for Loaded {
+    async fn call(&self, environ: Environ, start_response: StartResponse) -> gateway_spec::Result<Response> {
+        match self {
+            #[cfg(feature = "python")]
+            Loaded::Wsgi(app) => app.call(environ, start_response).await,
+            Loaded::Other(app) => app.call(environ, start_response).await,
+        }
+    }
+}
+
+impl From<BoxApp> for Loaded {
+    fn from(app: BoxApp) -> Self {
+        Loaded::Other(app)
+    }
+}
+
 /// Loads every target, even if one cannot be: who has two mistakes sees two messages.
 ///
 /// # Errors
 /// [`Failure::Load`] with a report for each target that cannot be loaded.
-pub(super) fn load(mounts: &[(Mount, Origin)], options: &ServeOptions, python: &mut Python) -> Result<Mounts, Failure> {
-    let (mut loaded, mut reports) = (Mounts::new(), Vec::new());
+pub(super) fn load(
+    mounts: &[(Mount, Origin)],
+    options: &ServeOptions,
+    python: &mut Python,
+) -> Result<Mounts<Loaded>, Failure> {
+    let (mut loaded, mut reports) = (Mounts::default(), Vec::new());
     for (Mount { prefix, target }, _) in mounts {
         let app = match target {
             Target::Wsgi(callable) => python.load(callable, options.venv.as_deref()),
-            Target::Cgi { path, timeout } => cgi(path, *timeout),
-            Target::Static { folder, listing } => files(folder, listing.unwrap_or(options.listing)),
-            Target::App(app) => Ok(app.app()),
+            Target::Cgi { path, timeout } => cgi(path, *timeout).map(Loaded::from),
+            Target::Static { folder, listing } => files(folder, listing.unwrap_or(options.listing)).map(Loaded::from),
+            Target::App(app) => Ok(app.app().into()),
         };
         match app {
-            Ok(app) => loaded = loaded.mount(prefix, app),
+            Ok(app) => loaded = loaded.mount_same(prefix, app),
             Err(report) => reports.push(report),
         }
     }

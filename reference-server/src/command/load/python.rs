@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use gateway_spec::BoxApp;
+use pyo3_adapter::Wsgi;
 
-use super::Report;
+use super::{Loaded, Report};
 
 /// The process's Python. It is started for the first callable, and ends properly when this is dropped: functions
 /// registered with `atexit` run, and buffered output is written.
@@ -14,7 +14,7 @@ pub(in super::super) struct Python {
 }
 
 impl Python {
-    pub(super) fn load(&mut self, target: &str, venv: Option<&Path>) -> Result<BoxApp, Report> {
+    pub(super) fn load(&mut self, target: &str, venv: Option<&Path>) -> Result<Loaded, Report> {
         let report = |error: pyo3_adapter::LoadError| {
             Report::new(format!("cannot load wsgi:{target}: {error}")).quote(error.traceback())
         };
@@ -22,7 +22,7 @@ impl Python {
             pyo3_adapter::initialize(venv).map_err(report)?;
             self.runs = true;
         }
-        pyo3_adapter::Wsgi::load(target).map(BoxApp::new).map_err(report)
+        Wsgi::load(target).map(Loaded::Wsgi).map_err(report)
     }
 }
 

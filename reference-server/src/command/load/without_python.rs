@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use gateway_spec::BoxApp;
-
-use super::Report;
+use super::{Loaded, Report};
 
 /// No Python.
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {}
 
 impl Python {
-    pub(super) fn load(&mut self, target: &str, _: Option<&Path>) -> Result<BoxApp, Report> {
+    pub(super) fn load(&mut self, target: &str, _: Option<&Path>) -> Result<Loaded, Report> {
         Err(super::left_out(&format!("wsgi:{target}"), "python"))
     }
 }
