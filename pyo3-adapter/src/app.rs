@@ -67,9 +67,13 @@ impl App for Wsgi {
             Poll::Pending => exchange.poll_begun(cx).map(|()| None),
         })
         .await;
-        let rest = rest.transpose()?.transpose()?;
+        let rest = match rest.transpose()? {
+            // What was given out before the failure has been sent, as far as the callable can know; so it is.
+            Some(Err(error)) if exchange.has_begun() => Some(Rest::Failed(error)),
+            rest => rest.transpose()?,
+        };
         let Some(Head { status, headers }) = exchange.take_head() else {
-            return Err(Error::with_kind(Kind::App, "the callable returned without having called start_response"));
+            return Err(Error::new("the callable returned without having called start_response"));
         };
         let started = start_response.start(status, headers)?;
         Ok(match rest {
@@ -77,6 +81,7 @@ impl App for Wsgi {
             Some(Rest::File(range)) => started.body(range),
             Some(Rest::More(iteration)) => started.body(PyBody::pulling(exchange, iteration)),
             Some(Rest::End) => started.body(PyBody::ended(exchange)),
+            Some(Rest::Failed(error)) => started.body(PyBody::failed(exchange, error)),
             None => started.body(PyBody::running(exchange, job)),
         })
     }

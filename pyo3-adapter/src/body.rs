@@ -29,6 +29,8 @@ enum Source {
     Running(Pin<Box<dyn Future<Output = Result<Result<Rest>>> + Send>>),
     /// The next job would.
     Waiting(Iteration),
+    /// What is left is to tell of the failure.
+    Failed(Error),
     Over,
 }
 
@@ -51,9 +53,15 @@ impl PyBody {
         PyBody { exchange, source: Source::Over, sending: false }.into()
     }
 
+    /// The callable failed when it had given out blocks already.
+    pub(crate) fn failed(exchange: Arc<Exchange>, error: Error) -> Body {
+        PyBody { exchange, source: Source::Failed(error), sending: false }.into()
+    }
+
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match std::mem::replace(&mut self.source, Source::Over) {
             Source::Over => Poll::Ready(Ok(())),
+            Source::Failed(error) => Poll::Ready(Err(error)),
             Source::Waiting(iteration) if iteration.is_exhausted() => Poll::Ready(Ok(())),
             Source::Waiting(iteration) => {
                 let exchange = self.exchange.clone();
@@ -70,6 +78,7 @@ impl PyBody {
                 }
                 Poll::Ready(rest) => Poll::Ready(rest?.map(|rest| match rest {
                     Rest::More(iteration) => self.source = Source::Waiting(iteration),
+                    Rest::Failed(error) => self.source = Source::Failed(error),
                     Rest::End | Rest::Whole(_) | Rest::File(_) => {}
                 })),
             },

@@ -71,6 +71,8 @@ pub(crate) enum Rest {
     More(Iteration),
     /// All blocks are in the exchange, and the iterable is closed.
     End,
+    /// There are blocks in the exchange, and after them it failed.
+    Failed(Error),
 }
 
 impl Exchange {
@@ -191,6 +193,11 @@ impl Exchange {
         }
         state.waiting = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Whether the head is fixed, because there was a block.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.lock().sent
     }
 
     pub(crate) fn take_head(&self) -> Option<Head> {

@@ -43,7 +43,10 @@ pub(crate) async fn serve<A: App>(
     let connection = Arc::new(connection);
     let io = TokioIo::new(Io::new(socket, watch.clone()));
     let requests = service_fn(|request| answer(&service, &connection, &watch, request));
-    let mut http = pin!(http1::Builder::new().max_header_size(service.limits.head).serve_connection(io, requests));
+    let mut http = http1::Builder::new();
+    // hyper would take a FIN for a client that is gone; the socket's wrapper and the watch know better.
+    http.max_header_size(service.limits.head).half_close(true);
+    let mut http = pin!(http.serve_connection(io, requests));
     let mut told = Command::Serve;
     watch.set_task(&poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);
     let result = poll_fn(|cx| {

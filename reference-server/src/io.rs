@@ -35,14 +35,7 @@ impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
-        if buffer.filled().len() == before {
-            // hyper takes an end of file for a client that is gone. It may have said all it has to say and wait for its
-            // answer, so while one is being made the end is kept back; the clock ends that if the client stays silent.
-            if self.watch.is(Phase::Busy) && !self.watch.body_is(BodyState::Open) {
-                self.watch.half_closed();
-                return Poll::Pending;
-            }
-        } else if self.watch.is(Phase::Idle) {
+        if buffer.filled().len() > before && self.watch.is(Phase::Idle) {
             self.watch.enter(Phase::Head);
         }
         Poll::Ready(Ok(()))
@@ -50,6 +43,18 @@ impl AsyncRead for Io {
 }
 
 impl Io {
+    /// Notices a FIN, which may mean that the client has said all it has to say, and a reset, which is an error.
+    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut byte = [0];
+        match self.socket.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(0)) => self.watch.half_closed(),
+            // Pending: it is there and silent. Bytes: it sends its next request already.
+            Poll::Pending | Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
     fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
             Poll::Ready(_) => self.watch.write_progress(),
@@ -88,8 +93,12 @@ impl AsyncWrite for Io {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has no buffer of its own to flush.
+    /// A socket has no buffer of its own to flush. But hyper calls this whenever it has been woken, and so it is the place
+    /// to look whether a client that waits for its answer is still there: hyper itself does not read meanwhile.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.watch.is(Phase::Busy) && !self.watch.body_is(BodyState::Open) && !self.watch.is_half_closed() {
+            self.look(cx)?;
+        }
         Poll::Ready(Ok(()))
     }
 

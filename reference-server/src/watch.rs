@@ -182,6 +182,10 @@ impl Watch {
         }
     }
 
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.fin.load(Relaxed) != 0
+    }
+
     pub(crate) fn break_off(&self) {
         self.reset.store(true, Relaxed);
     }
