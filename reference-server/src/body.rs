@@ -143,11 +143,28 @@ pub(crate) struct Guarded {
     body: Framed,
     watch: Arc<Watch>,
     entry: Option<Entry>,
+    /// Blocks were given to hyper that it may not have written yet.
+    unwritten: bool,
+    /// The body failed; hyper is told when what came before is written.
+    failure: Option<Error>,
 }
 
 impl Guarded {
     pub(crate) fn new(body: Framed, watch: Arc<Watch>, entry: Option<Entry>) -> Self {
-        Guarded { body, watch, entry }
+        Guarded { body, watch, entry, unwritten: false, failure: None }
+    }
+}
+
+impl Guarded {
+    fn poll_failure(&mut self) -> Poll<Option<Result<Frame<Bytes>>>> {
+        // As soon as the client takes more, hyper is woken and asks again.
+        if self.watch.is_write_blocked() {
+            return Poll::Pending;
+        }
+        if self.body.owed.is_none() {
+            self.watch.break_off();
+        }
+        Poll::Ready(self.failure.take().map(Err))
     }
 }
 
@@ -157,22 +174,33 @@ impl HttpBody for Guarded {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        let block = ready!(this.body.poll_block(cx));
-        match &block {
+        if this.failure.is_some() {
+            return this.poll_failure();
+        }
+        let Poll::Ready(block) = this.body.poll_block(cx) else {
+            this.unwritten = false;
+            return Poll::Pending;
+        };
+        match block {
             Some(Ok(block)) => {
+                this.unwritten = true;
                 if let Some(entry) = &mut this.entry {
                     entry.count(block.len());
                 }
+                Poll::Ready(Some(Ok(Frame::data(block))))
             }
             Some(Err(error)) => {
                 tracing::error!("the response broke off: {}", error.chain());
-                if this.body.owed.is_none() {
-                    this.watch.break_off();
+                this.failure = Some(error);
+                // hyper writes only when there is nothing more to be had at once, and after a failure not at all.
+                match this.unwritten {
+                    true => cx.waker().wake_by_ref(),
+                    false => return this.poll_failure(),
                 }
+                Poll::Pending
             }
-            None => {}
+            None => Poll::Ready(None),
         }
-        Poll::Ready(block.map(|block| block.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

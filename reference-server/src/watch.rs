@@ -175,6 +175,11 @@ impl Watch {
         }
     }
 
+    /// Whether there is something to be written that the client does not take.
+    pub(crate) fn is_write_blocked(&self) -> bool {
+        self.write_wait.load(Relaxed) != 0
+    }
+
     /// The client has sent FIN and waits for its answer.
     pub(crate) fn half_closed(&self) {
         if self.fin.load(Relaxed) == 0 {
