@@ -25,8 +25,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long a request's body may be waited for in all before its rate counts.
 const RATE_GRACE: u64 = 20_000;
 /// How long, and how much, is read from a client that was answered before it had sent everything. RFC 9112, 9.6.
-pub(crate) const LINGER_BYTES: usize = 1 << 20;
-const LINGER_TIME: u64 = 2_000;
+pub(crate) const LINGER_BYTES: usize = 32 << 20;
+const LINGER_TIME: u64 = 5_000;
 
 /// Where a connection is between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,23 @@
+//! The command `gateway` from the outside: real requests over real sockets, to real applications.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod big_bodies;
+mod cgi;
+mod cgi_output;
+mod frameworks;
+mod git;
+mod http;
+mod http_framing;
+mod loading;
+mod mounts;
+mod shutdown;
+mod static_files;
+mod validate;
+mod virtual_environments;
+mod wsgi;
+mod wsgi_body;
+mod wsgi_environ;
+mod wsgi_input;
