@@ -32,10 +32,23 @@ pub trait Blocking: Send + Sync + 'static {
     /// Whether a job may wait for something that only the host's event loop can bring, a body's next block for one.
     fn may_wait(&self) -> bool;
 
-    /// Runs `wait`, in which the calling job does nothing but wait for its client: another job may have its place
-    /// meanwhile, so that slow clients take no capacity from others.
+    /// Gives up the place of a job that does nothing but wait for its client, or of one that has been given up itself:
+    /// another job may run meanwhile, so that neither takes capacity from others. Says whether it was given up; if so,
+    /// [`return_to_place`](Self::return_to_place) must follow before the job ends.
+    fn leave_place(&self) -> bool {
+        false
+    }
+
+    /// Takes a place again, on the job's own thread; waits until there is one.
+    fn return_to_place(&self) {}
+
+    /// Runs `wait`, in which the calling job does nothing but wait for its client.
     fn wait(&self, wait: &mut dyn FnMut()) {
+        let left = self.leave_place();
         wait();
+        if left {
+            self.return_to_place();
+        }
     }
 }
 

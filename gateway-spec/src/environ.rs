@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{self, AsHeaderName},
     request::Parts,
 };
@@ -59,6 +59,11 @@ impl Environ {
     /// The method.
     pub fn method(&self) -> &Method {
         &self.parts.method
+    }
+
+    /// The request's target as received, in origin form (RFC 9112, section 3.2.1).
+    pub fn uri(&self) -> &Uri {
+        &self.parts.uri
     }
 
     /// The protocol's version.

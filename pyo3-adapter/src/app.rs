@@ -1,6 +1,6 @@
 //! A WSGI callable as an App.
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use gateway_spec::{
     App, Environ, Error, Input, Kind, Response, Result, StartResponse,
@@ -13,7 +13,7 @@ use crate::{
     body::PyBody,
     environ::Environs,
     exchange::{Exchange, Head, Rest},
-    initialize, interpreter, load,
+    initialize, interpreter, load, overtime,
 };
 
 /// What is kept of a request's body in memory; more goes to a file without a name.
@@ -24,6 +24,7 @@ const BODY_MEMORY: usize = 512 * 1024;
 pub struct Wsgi {
     callable: Arc<Callable>,
     lane: Arc<Lane>,
+    limit: Option<Duration>,
 }
 
 struct Callable {
@@ -47,7 +48,15 @@ impl Wsgi {
     /// Takes a callable that is there already.
     pub fn new(callable: Py<PyAny>) -> Self {
         let callable = Callable { object: callable, environs: Environs::default() };
-        Wsgi { callable: Arc::new(callable), lane: interpreter::lane() }
+        Wsgi { callable: Arc::new(callable), lane: interpreter::lane(), limit: None }
+    }
+
+    /// Limits how long one call of Python may take: of the callable, or for a block of its iterable. A call that takes
+    /// longer is answered with 504, or cut off if its response has begun; its stack is logged, and an exception that is
+    /// no `Exception` is raised in it. Without this, and with `None`, calls take as long as they do.
+    #[must_use]
+    pub fn timeout(self, limit: Option<Duration>) -> Self {
+        Wsgi { limit, ..self }
     }
 }
 
@@ -55,19 +64,18 @@ impl App for Wsgi {
     async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
         let host = environ.connection().host().blocking.clone();
         receive(&mut environ, host.may_wait()).await?;
-        let log = environ.error_log().clone();
-        let exchange = Arc::new(Exchange::new(host.clone(), self.lane.clone(), log));
+        let exchange = Arc::new(Exchange::new(&environ, self.lane.clone(), self.limit));
         let (callable, shared) = (self.callable.clone(), exchange.clone());
         let mut job = blocking::run(host, self.lane.clone(), Admission::Begin, move || {
-            Python::attach(|py| callable.call(py, environ, &shared))
+            Python::attach(|py| overtime::limited(py, shared.limit(), &shared, || callable.call(py, environ, &shared)))
         });
         // The job may go on after the response has begun: in write(), or while the next block is made.
         let rest = poll_fn(|cx| match Pin::new(&mut job).poll(cx) {
-            Poll::Ready(rest) => Poll::Ready(Some(rest)),
-            Poll::Pending => exchange.poll_begun(cx).map(|()| None),
+            Poll::Ready(rest) => Poll::Ready(rest.map(Some)),
+            Poll::Pending => exchange.poll_begun(cx).map_ok(|()| None),
         })
-        .await;
-        let rest = match rest.transpose()? {
+        .await?;
+        let rest = match rest {
             // What was given out before the failure has been sent, as far as the callable can know; so it is.
             Some(Err(error)) if exchange.has_begun() => Some(Rest::Failed(error)),
             rest => rest.transpose()?,

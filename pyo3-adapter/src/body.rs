@@ -14,7 +14,10 @@ use gateway_spec::{
 use http_body::Frame;
 use pyo3::prelude::*;
 
-use crate::exchange::{Exchange, Iteration, Rest};
+use crate::{
+    exchange::{Exchange, Iteration, Rest},
+    overtime,
+};
 
 /// A body that Python makes, job by job: no thread waits while the client takes what there is.
 pub(crate) struct PyBody {
@@ -66,7 +69,12 @@ impl PyBody {
             Source::Waiting(iteration) => {
                 let exchange = self.exchange.clone();
                 let (host, lane) = (exchange.host().clone(), exchange.lane().clone());
-                let pull = move || Python::attach(|py| iteration.pull(py).map_err(|error| exchange.failed(py, &error)));
+                let pull = move || {
+                    Python::attach(|py| {
+                        let pulled = overtime::limited(py, exchange.limit(), &exchange, || iteration.pull(py));
+                        pulled.map_err(|error| exchange.failed(py, &error))
+                    })
+                };
                 let job = blocking::run(host, lane, Admission::Continue, pull);
                 self.source = Source::Running(Box::pin(job));
                 self.poll_source(cx)
@@ -94,7 +102,7 @@ impl http_body::Body for PyBody {
         loop {
             if let Poll::Ready(block) = self.exchange.poll_block(cx.waker()) {
                 self.sending = block.is_some();
-                return Poll::Ready(block.map(|block| Ok(Frame::data(block))));
+                return Poll::Ready(block.map(|block| block.map(Frame::data)));
             }
             if self.sending && !self.exchange.host().may_wait() {
                 // The event loop stands still while the next block is made: this one must have gone out before.
@@ -107,8 +115,8 @@ impl http_body::Body for PyBody {
             }
             if matches!(self.source, Source::Over) {
                 return Poll::Ready(match self.exchange.poll_block(cx.waker()) {
-                    Poll::Ready(Some(block)) => Some(Ok(Frame::data(block))),
-                    _ => None,
+                    Poll::Ready(block) => block.map(|block| block.map(Frame::data)),
+                    Poll::Pending => None,
                 });
             }
         }

@@ -4,14 +4,15 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use gateway_spec::{
-    Error, ErrorLog, FileRange, Status,
+    Environ, Error, ErrorLog, FileRange, Kind, Result, Status,
     blocking::{self, Blocking, Lane},
 };
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use pyo3::{
     exceptions::{PyAssertionError, PyConnectionResetError, PyTypeError},
     prelude::*,
@@ -29,6 +30,10 @@ pub(crate) struct Exchange {
     host: Arc<dyn Blocking>,
     lane: Arc<Lane>,
     log: ErrorLog,
+    method: Method,
+    uri: Uri,
+    /// How long a call of Python may take.
+    limit: Option<Duration>,
     state: Mutex<State>,
     /// There is room for another block, or nobody who would take one.
     room: Condvar,
@@ -50,6 +55,8 @@ struct State {
     ended: bool,
     /// The body is gone: the response is sent, or the client is not there any more.
     closed: bool,
+    /// A call took too long.
+    timed_out: bool,
     blocks: VecDeque<Bytes>,
     bytes: usize,
     /// The future, or the body, that waits for a block or the end.
@@ -76,8 +83,36 @@ pub(crate) enum Rest {
 }
 
 impl Exchange {
-    pub(crate) fn new(host: Arc<dyn Blocking>, lane: Arc<Lane>, log: ErrorLog) -> Self {
-        Exchange { host, lane, log, state: Mutex::default(), room: Condvar::new() }
+    pub(crate) fn new(environ: &Environ, lane: Arc<Lane>, limit: Option<Duration>) -> Self {
+        let host = environ.connection().host();
+        Exchange {
+            host: host.blocking.clone(),
+            lane,
+            log: host.error_log.clone(),
+            method: environ.method().clone(),
+            uri: environ.uri().clone(),
+            limit,
+            state: Mutex::default(),
+            room: Condvar::new(),
+        }
+    }
+
+    /// The request, for the log.
+    pub(crate) fn request(&self) -> String {
+        format!("{} {:?}", self.method, self.uri.to_string())
+    }
+
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
+    /// A call took too long: whoever waits for a block is told, and blocks that still come are thrown away.
+    pub(crate) fn time_out(&self) {
+        let mut state = self.lock();
+        state.timed_out = true;
+        state.closed = true;
+        self.room.notify_all();
+        self.wake(state);
     }
 
     pub(crate) fn host(&self) -> &Arc<dyn Blocking> {
@@ -181,15 +216,21 @@ impl Exchange {
     /// Logs an exception with its traceback, and makes an error of it.
     pub(crate) fn failed(&self, py: Python<'_>, error: &PyErr) -> Error {
         error_log::flush(&self.log);
-        self.log.write(&error::traceback(py, error));
+        // What was interrupted because of its time is in the log already.
+        if !self.lock().timed_out {
+            self.log.write(&error::traceback(py, error));
+        }
         error::raised(py, error)
     }
 
-    /// Ready when the response has begun, although its job still runs.
-    pub(crate) fn poll_begun(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the response has begun, although its job still runs, or when that takes too long.
+    pub(crate) fn poll_begun(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut state = self.lock();
+        if state.timed_out {
+            return Poll::Ready(Err(Kind::Timeout.into()));
+        }
         if state.sent || state.ended {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         state.waiting = Some(cx.waker().clone());
         Poll::Pending
@@ -207,15 +248,18 @@ impl Exchange {
     }
 
     /// The next block, `None` after the last; pending if neither is known yet, and then `waker` is woken when it is.
-    pub(crate) fn poll_block(&self, waker: &Waker) -> Poll<Option<Bytes>> {
+    pub(crate) fn poll_block(&self, waker: &Waker) -> Poll<Option<Result<Bytes>>> {
         let mut state = self.lock();
+        if state.timed_out {
+            return Poll::Ready(Some(Err(Kind::Timeout.into())));
+        }
         if let Some(block) = state.blocks.pop_front() {
             let was_full = state.is_full_with(block.len());
             state.bytes -= block.len();
             if was_full {
                 self.room.notify_all();
             }
-            return Poll::Ready(Some(block));
+            return Poll::Ready(Some(Ok(block)));
         }
         if state.ended {
             return Poll::Ready(None);

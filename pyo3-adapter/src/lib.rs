@@ -23,6 +23,7 @@
 //! | `exchange` | calls the callable, iterates over what it returns, closes it |
 //! | `body` | blocks → [`Body`](gateway_spec::Body) |
 //! | `input`, `error_log`, `file_wrapper` | `wsgi.input`, `wsgi.errors`, `wsgi.file_wrapper` |
+//! | `overtime` | calls that take too long |
 //! | `text` | the border between bytes and `str` |
 //!
 //! [PEP 3333]: https://peps.python.org/pep-3333/
@@ -37,6 +38,7 @@ mod file_wrapper;
 mod input;
 mod interpreter;
 mod load;
+mod overtime;
 mod start_response;
 mod text;
 

@@ -32,7 +32,7 @@ use inline::Inline;
 const BATCH: usize = 32;
 /// How many jobs may wait for a thread.
 const BACKLOG: usize = 1024;
-/// How many jobs may wait for their clients without counting as running. Each keeps its thread.
+/// How many jobs may have left their places. Each keeps its thread.
 const WAITING: usize = 256;
 /// A job that takes less is quick.
 const QUICK: Duration = Duration::from_micros(200);
@@ -62,7 +62,7 @@ struct Shared {
     /// How many threads may run jobs at once. There is one thread more, so that one always drives the event loop.
     limit: usize,
     state: Mutex<State>,
-    /// Jobs that have waited for their clients wait here for a place to run.
+    /// Jobs that have left their places wait here to return.
     place: Condvar,
     /// The watchdog sleeps here while nothing happens.
     bark: Condvar,
@@ -87,7 +87,7 @@ struct State {
     job_count: u64,
     lead_wanted: bool,
     running: usize,
-    /// Jobs that wait for their clients.
+    /// Jobs that have left their places.
     waiting: usize,
     threads: usize,
     /// Followers without work. Who came last is called first: its stack, and its database connection, are warm.
@@ -180,11 +180,10 @@ impl Blocking for Shared {
         true
     }
 
-    fn wait(&self, wait: &mut dyn FnMut()) {
+    fn leave_place(&self) -> bool {
         let mut state = self.lock();
         if state.waiting >= WAITING {
-            drop(state);
-            return wait();
+            return false;
         }
         state.waiting += 1;
         state.running -= 1;
@@ -194,7 +193,10 @@ impl Blocking for Shared {
         }
         self.call_hands(&mut state);
         self.wake_root(state);
-        wait();
+        true
+    }
+
+    fn return_to_place(&self) {
         let mut state = self.lock();
         while state.running >= self.limit {
             state = self.place.wait(state).unwrap_or_else(PoisonError::into_inner);

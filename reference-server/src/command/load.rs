@@ -54,7 +54,7 @@ pub(super) fn load(
     let (mut loaded, mut reports) = (Mounts::default(), Vec::new());
     for (Mount { prefix, target }, _) in mounts {
         let app = match target {
-            Target::Wsgi(callable) => python.load(callable, options.venv.as_deref()),
+            Target::Wsgi(callable) => python.load(callable, options),
             Target::Cgi { path, timeout } => cgi(path, *timeout).map(Loaded::from),
             Target::Static { folder, listing } => files(folder, listing.unwrap_or(options.listing)).map(Loaded::from),
             Target::App(app) => Ok(app.app().into()),

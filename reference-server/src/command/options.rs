@@ -61,6 +61,11 @@ pub(super) struct ServeOptions {
     #[arg(value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: u16,
 
+    /// How long one call of a Python application may take; 0 is without end. A longer one is answered with 504, its
+    /// stack is logged, and it is interrupted
+    #[arg(long, env = "GATEWAY_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "300")]
+    pub(super) timeout: u32,
+
     /// Worker processes: this version runs 1
     #[arg(long, env = "GATEWAY_WORKERS", hide_env_values = true)]
     #[arg(value_name = "N", default_value = "1", value_parser = one_worker)]

@@ -13,6 +13,7 @@ mod http;
 mod http_framing;
 mod loading;
 mod mounts;
+mod overtime;
 mod shutdown;
 mod static_files;
 mod validate;

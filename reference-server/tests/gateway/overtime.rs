@@ -1,0 +1,50 @@
+//! `--timeout`: a call of Python that takes too long costs its own request, and nothing else.
+
+use crate::support::{End, Gateway, Server};
+
+fn server() -> Server {
+    Gateway::new(["wsgi:overtime:application"]).option("--timeout", "1").option("--threads", "2").start()
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_answered_with_504_and_its_stack_is_logged() {
+    let server = server();
+    for (path, line) in
+        [("/spins", "while True:"), ("/swallows", "time.sleep(0.01)"), ("/sleeps-in-c", "time.sleep(60)")]
+    {
+        let logged = server.log().len();
+        assert_eq!(server.get(path).status, 504, "{path}");
+        server.wait_for_log_after(logged, &format!("GET \"{path}\" takes too long"));
+        server.wait_for_log_after(logged, line);
+    }
+    server.get("/quick").expect(200, "quick");
+}
+
+#[test]
+fn threads_that_cannot_be_interrupted_are_replaced() {
+    let server = server();
+    // There are two threads, and each of these keeps one for a minute.
+    for _ in 0..5 {
+        assert_eq!(server.get("/sleeps-in-c").status, 504);
+        server.get("/quick").expect(200, "quick");
+    }
+}
+
+#[test]
+fn a_response_that_has_begun_is_cut_off() {
+    let server = server();
+    let response = server.get("/begins");
+    assert_eq!((response.status, response.text().as_str(), response.end), (200, "begun", End::Truncated));
+    server.get("/quick").expect(200, "quick");
+}
+
+#[test]
+fn what_ended_in_time_is_not_interrupted_later() {
+    let server = server();
+    let mut client = server.connect();
+    for _ in 0..2000 {
+        client.send("GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.response().expect(200, "quick");
+    }
+    assert!(!server.log().contains("takes too long"));
+}
