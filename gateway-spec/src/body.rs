@@ -77,7 +77,7 @@ pub struct FileRange {
     /// How many bytes to send.
     pub len: u64,
     /// Dropped with the range.
-    keep: Option<Box<dyn Send>>,
+    keep: Option<Box<dyn Send + Sync>>,
 }
 
 impl FileRange {
@@ -89,7 +89,7 @@ impl FileRange {
     /// Keeps a value until the range has been sent, or dropped before that: its drop is where an adapter closes what the
     /// file came from.
     #[must_use]
-    pub fn keeping(self, value: impl Send + 'static) -> Self {
+    pub fn keeping(self, value: impl Send + Sync + 'static) -> Self {
         FileRange { keep: Some(Box::new(value)), ..self }
     }
 

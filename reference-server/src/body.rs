@@ -1,23 +1,23 @@
 //! The response's body, from the application to hyper: of the length that was promised, and watched to its end.
 
+mod file;
+
 use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
-use gateway_spec::{Body, Error, FileRange, Result};
+use bytes::Bytes;
+use file::FileReader;
+use gateway_spec::{Body, Error, Result};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
     access_log::Entry,
+    sendfile::Pieces,
     watch::{Phase, Watch},
 };
-
-/// What is read of a file at once, off the event loop.
-const FILE_BLOCK: usize = 256 * 1024;
 
 /// A body with the length that its response's head promises, if it promises one.
 pub(crate) struct Framed {
@@ -40,7 +40,7 @@ impl Framed {
     /// A body as long as it is.
     pub(crate) fn new(body: Body) -> Self {
         let owed = body.len();
-        Framed { source: Source::of(body), owed }
+        Framed { source: Source::of(body, u64::MAX), owed }
     }
 
     /// A body of which the head says that it has `length` bytes, true or not.
@@ -48,10 +48,10 @@ impl Framed {
         if let Some(actual) = body.len().filter(|actual| *actual != length) {
             tracing::error!("the application gave a body of {actual} bytes and a Content-Length of {length}");
         }
-        Framed { source: Source::of(body), owed: Some(length) }
+        Framed { source: Source::of(body, length), owed: Some(length) }
     }
 
-    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+    fn poll_block(&mut self, pieces: &Pieces, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         if self.owed == Some(0) {
             // Whatever the source still has is more than was promised. Dropping it tells the application.
             self.source = Source::Empty;
@@ -59,7 +59,7 @@ impl Framed {
         }
         let block = match &mut self.source {
             Source::Empty => None,
-            Source::File(reader) => ready!(reader.poll_block(cx)),
+            Source::File(reader) => ready!(reader.poll_block(pieces, cx)).map(|block| block.map_err(Error::from)),
             Source::Body(body) => loop {
                 match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     Some(Ok(frame)) => match frame.into_data() {
@@ -89,53 +89,12 @@ impl Framed {
 }
 
 impl Source {
-    fn of(body: Body) -> Self {
+    fn of(body: Body, limit: u64) -> Self {
         match body.into_file() {
-            Ok(range) => Source::File(FileReader::Waiting(range)),
+            Ok(range) => Source::File(FileReader::new(range, limit)),
             Err(body) => Source::Body(body),
         }
     }
-}
-
-/// Reads a file on the runtime's blocking threads, one block ahead of the socket.
-enum FileReader {
-    Waiting(FileRange),
-    Reading(JoinHandle<Result<(FileRange, Bytes)>>),
-    Over,
-}
-
-impl FileReader {
-    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        loop {
-            match std::mem::replace(self, FileReader::Over) {
-                FileReader::Over => return Poll::Ready(None),
-                FileReader::Waiting(range) if range.len == 0 => return Poll::Ready(None),
-                FileReader::Waiting(range) => *self = FileReader::Reading(spawn_blocking(|| read_block(range))),
-                FileReader::Reading(mut task) => {
-                    let Poll::Ready(read) = Pin::new(&mut task).poll(cx) else {
-                        *self = FileReader::Reading(task);
-                        return Poll::Pending;
-                    };
-                    let (range, block) = match read {
-                        Ok(Ok(read)) => read,
-                        Ok(Err(error)) => return Poll::Ready(Some(Err(error))),
-                        Err(error) => return Poll::Ready(Some(Err(Error::new(error)))),
-                    };
-                    if range.len > 0 {
-                        *self = FileReader::Reading(spawn_blocking(|| read_block(range)));
-                    }
-                    return Poll::Ready(Some(Ok(block)));
-                }
-            }
-        }
-    }
-}
-
-fn read_block(mut range: FileRange) -> Result<(FileRange, Bytes)> {
-    let mut block = BytesMut::zeroed(FILE_BLOCK.min(usize::try_from(range.len).unwrap_or(FILE_BLOCK)));
-    let count = range.read(&mut block)?;
-    block.truncate(count);
-    Ok((range, block.freeze()))
 }
 
 /// A framed body that reports to the connection's watch and to the access log when it is over.
@@ -177,7 +136,7 @@ impl HttpBody for Guarded {
         if this.failure.is_some() {
             return this.poll_failure();
         }
-        let Poll::Ready(block) = this.body.poll_block(cx) else {
+        let Poll::Ready(block) = this.body.poll_block(&this.watch.pieces, cx) else {
             this.unwritten = false;
             return Poll::Pending;
         };

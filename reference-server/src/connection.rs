@@ -45,7 +45,8 @@ pub(crate) async fn serve<A: App>(
     let requests = service_fn(|request| answer(&service, &connection, &watch, request));
     let mut http = http1::Builder::new();
     // hyper would take a FIN for a client that is gone; the socket's wrapper and the watch know better.
-    http.max_header_size(service.limits.head).half_close(true);
+    // Blocks must reach the socket as they are, for files to be sent by the kernel.
+    http.max_header_size(service.limits.head).half_close(true).writev(true);
     let mut http = pin!(http.serve_connection(io, requests));
     let mut told = Command::Serve;
     watch.set_task(&poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);

@@ -8,11 +8,14 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
-use crate::watch::{BodyState, LINGER_BYTES, Phase, Watch};
+use crate::{
+    sendfile::is_stand_in,
+    watch::{BodyState, LINGER_BYTES, Phase, Watch},
+};
 
 /// Up to here it costs less to copy a head and its body together than to have the kernel gather them.
 const FLAT: usize = 1024;
@@ -55,6 +58,20 @@ impl Io {
         Ok(())
     }
 
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
+        let result = loop {
+            if self.socket.poll_write_ready(cx)?.is_pending() {
+                break Poll::Pending;
+            }
+            match self.socket.try_io(Interest::WRITABLE, || self.watch.pieces.send(&self.socket, count)) {
+                // The socket was ready before, and now is so no more.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => break Poll::Ready(result),
+            }
+        };
+        self.written(result)
+    }
+
     fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
             Poll::Ready(_) => self.watch.write_progress(),
@@ -66,6 +83,9 @@ impl Io {
 
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if is_stand_in(bytes) {
+            return self.poll_send_file(cx, bytes.len());
+        }
         let result = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.written(result)
     }
@@ -75,6 +95,11 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let plain = bytes.iter().position(|block| is_stand_in(block)).unwrap_or(bytes.len());
+        if let (0, Some(stand_in)) = (plain, bytes.first()) {
+            return self.poll_send_file(cx, stand_in.len());
+        }
+        let bytes = &bytes[..plain];
         let total = bytes.iter().map(|slice| slice.len()).sum::<usize>();
         let result = if total <= FLAT {
             let (mut flat, mut end) = ([0; FLAT], 0);

@@ -39,6 +39,7 @@ mod mounts;
 mod request;
 mod response;
 mod runtime;
+mod sendfile;
 mod server;
 mod watch;
 

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use crate::Limits;
+use crate::{Limits, sendfile::Pieces};
 
 /// How often the clock ticks.
 const TICK: Duration = Duration::from_millis(250);
@@ -69,6 +69,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Watch {
     clock: Arc<Clock>,
+    /// What the kernel sends for the body.
+    pub(crate) pieces: Pieces,
     /// Its index among the open connections; changed under their lock.
     place: AtomicUsize,
     phase: AtomicU8,
@@ -96,6 +98,7 @@ impl Watch {
         let now = clock.now();
         Watch {
             clock,
+            pieces: Pieces::default(),
             place: AtomicUsize::new(0),
             phase: AtomicU8::new(Phase::Idle as u8),
             phase_since: AtomicU64::new(now),
