@@ -422,7 +422,7 @@ fn bytes_of<'a, 'py>(block: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, Py
 }
 
 /// Blocks of this size and more are not copied: they keep the Python object alive until they are sent.
-const SHARE: usize = 64 * 1024;
+const SHARE: usize = 8 * 1024;
 
 fn copy(block: &Bound<'_, PyBytes>) -> Bytes {
     struct Shared(pyo3::pybacked::PyBackedBytes);

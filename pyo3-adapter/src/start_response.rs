@@ -1,5 +1,7 @@
 //! `start_response` and the `write` that it returns.
 
+mod known;
+
 use std::sync::Arc;
 
 use gateway_spec::{Status, is_hop_by_hop};
@@ -70,15 +72,16 @@ fn head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head>
     let list = headers.cast::<PyList>().map_err(|_| {
         PyTypeError::new_err(format!("the headers must be a list of pairs, not {}", headers.get_type()))
     })?;
+    // The server adds one or two.
     let mut map = HeaderMap::with_capacity(list.len() + 2);
     for pair in list {
-        let (name, value) = header(&pair)?;
+        let (name, value) = known::header(&pair, checked)?;
         map.append(name, value);
     }
     Ok(Head { status, headers: map })
 }
 
-fn header(pair: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderValue)> {
+fn checked(pair: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderValue)> {
     let pair = match pair.cast::<PyTuple>() {
         Ok(pair) if pair.len() == 2 => pair,
         _ => return Err(PyTypeError::new_err(format!("a header must be a tuple (name, value), not {pair:?}"))),

@@ -128,12 +128,12 @@ impl AsyncWrite for Io {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
         // Closing while the client still sends makes the kernel send a reset, which can destroy the answer before the
-        // client has read it (RFC 9112, section 9.6).
+        // client has read it (RFC 9112, section 9.6). If all has arrived, closing is all there is to do.
         if self.watch.body_is(BodyState::Received) {
             return Poll::Ready(Ok(()));
         }
+        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
         if !self.watch.is(Phase::Linger) {
             self.watch.enter(Phase::Linger);
         }

@@ -100,6 +100,8 @@ fn listen_at(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     // A restart must not wait for the connections of the last run to time out.
     socket.set_reuse_address(true)?;
+    // Connections inherit this. Answers are written whole, so nothing is gained by waiting for more.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -182,13 +184,14 @@ impl Server {
 
 /// Accepts connections for ever.
 async fn accept<A: App>(listener: &TcpListener, service: &Arc<Service<A>>, host: &Arc<Host>, registry: &Arc<Registry>) {
+    let local = listener.local_addr().ok().filter(|local| !local.ip().is_unspecified());
     let mut pause = Duration::from_millis(10);
     loop {
         registry.below(service.limits.connections).await;
         match listener.accept().await {
             Ok((socket, remote)) => {
                 pause = Duration::from_millis(10);
-                spawn(socket, remote, service, host, registry);
+                spawn(socket, local, remote, service, host, registry);
             }
             // The client gave up while it waited: that is no trouble of ours.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -204,14 +207,15 @@ async fn accept<A: App>(listener: &TcpListener, service: &Arc<Service<A>>, host:
 
 fn spawn<A: App>(
     socket: TcpStream,
+    local: Option<SocketAddr>,
     remote: SocketAddr,
     service: &Arc<Service<A>>,
     host: &Arc<Host>,
     registry: &Arc<Registry>,
 ) {
-    // Answers are written whole, so nothing is gained by waiting for more.
-    let _ = socket.set_nodelay(true);
-    let connection = Connection::new(host.clone(), Scheme::Http, socket.local_addr().ok(), Some(remote));
+    // A listener on one address needs not ask each connection for it.
+    let local = local.or_else(|| socket.local_addr().ok());
+    let connection = Connection::new(host.clone(), Scheme::Http, local, Some(remote));
     tokio::spawn(connection::serve(socket, service.clone(), connection, registry.register()));
 }
 
