@@ -93,6 +93,22 @@ pub(super) struct ServeOptions {
     #[arg(long, env = "GATEWAY_MAX_BODY", hide_env_values = true, value_name = "SIZE", default_value = "1G")]
     pub(super) max_body: Size,
 
+    /// How long a client may take to send a request's head
+    #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "20")]
+    pub(super) head_timeout: u32,
+
+    /// How long a client may leave a connection idle, before its first request and between two
+    #[arg(long, env = "GATEWAY_KEEP_ALIVE", hide_env_values = true, value_name = "SECONDS", default_value = "75")]
+    pub(super) keep_alive: u32,
+
+    /// How long a client may send nothing of a request's body that is waited for
+    #[arg(long, env = "GATEWAY_BODY_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "30")]
+    pub(super) body_timeout: u32,
+
+    /// How long a client may take nothing of a response
+    #[arg(long, env = "GATEWAY_WRITE_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "60")]
+    pub(super) write_timeout: u32,
+
     /// How long running requests may take to finish once the server is told to end
     #[arg(long, env = "GATEWAY_GRACEFUL_TIMEOUT", hide_env_values = true)]
     #[arg(value_name = "SECONDS", default_value = "25")]

@@ -80,6 +80,10 @@ fn change_folder(options: &ServeOptions) -> Result<(), Failure> {
 fn builder(options: &ServeOptions) -> Result<Builder, Failure> {
     let mut limits = Limits::default();
     limits.body = options.max_body.0;
+    limits.head_time = Duration::from_secs(options.head_timeout.into());
+    limits.idle_time = Duration::from_secs(options.keep_alive.into());
+    limits.body_time = Duration::from_secs(options.body_timeout.into());
+    limits.write_time = Duration::from_secs(options.write_timeout.into());
     limits.graceful_time = Duration::from_secs(options.graceful_timeout.into());
     let builder = Server::builder().limits(limits);
     let Some(path) = &options.access_log else { return Ok(builder) };

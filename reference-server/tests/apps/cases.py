@@ -259,6 +259,22 @@ def sleeps(environ, start_response, argument):
     return [b"awake"]
 
 
+class endless:
+    """Blocks without end; tells when the first was asked for, and when it was closed."""
+
+    def __init__(self, environ, start_response, argument):
+        self.folder = argument
+        start_response("200 OK", PLAIN)
+
+    def __iter__(self):
+        tempfile.mkstemp(prefix="begun-", dir=self.folder)
+        while True:
+            yield b"x" * 65536
+
+    def close(self):
+        tempfile.mkstemp(prefix="closed-", dir=self.folder)
+
+
 # --- close() ---
 
 

@@ -15,6 +15,7 @@ mod loading;
 mod mounts;
 mod overtime;
 mod shutdown;
+mod slow_clients;
 mod static_files;
 mod validate;
 mod virtual_environments;
