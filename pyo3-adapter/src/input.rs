@@ -12,6 +12,9 @@ use pyo3::{
     types::{PyBytes, PyList},
 };
 
+/// So much is copied before another thread could have run any Python.
+const AT_ONCE: usize = 256 * 1024;
+
 /// The request's body.
 #[pyclass(frozen, module = "gateway")]
 pub(crate) struct Input {
@@ -29,29 +32,26 @@ impl Input {
         self.reader.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads while other threads run Python, and where that means to wait for the client, leaves this thread's place to
-    /// another.
-    fn detached<T: Send>(
+    /// Reads. Where that means to wait for the client, other threads run Python meanwhile, and this thread's place is
+    /// another's. What is there is read at once: that takes less time than to give the interpreter up and get it back.
+    fn read_with<T: Send>(
         &self,
         py: Python<'_>,
         reader: &mut Reader,
         read: impl Fn(&mut Reader) -> io::Result<T> + Sync,
     ) -> PyResult<T> {
-        let result = py.detach(|| {
-            if reader.is_received() {
-                return read(reader);
-            }
-            let mut result = Err(io::ErrorKind::Other.into());
-            self.host.wait(&mut || result = read(reader));
-            result
-        });
+        if reader.is_received() {
+            return Ok(read(reader)?);
+        }
+        let mut result = Err(io::ErrorKind::Other.into());
+        py.detach(|| self.host.wait(&mut || result = read(reader)));
         Ok(result?)
     }
 
     /// Reads up to `limit` bytes, or to the end of the line.
     fn line<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
         let reader: &mut Reader = &mut self.lock(py);
-        let line = self.detached(py, reader, |reader| read_line(reader, limit))?;
+        let line = self.read_with(py, reader, |reader| read_line(reader, limit))?;
         Ok(PyBytes::new(py, &line))
     }
 }
@@ -68,9 +68,11 @@ impl Input {
         {
             // It is read to where Python will have it.
             let len = usize::try_from(len).unwrap_or(usize::MAX).min(limit);
-            return PyBytes::new_with(py, len, |buffer| Ok(py.detach(|| reader.read_exact(buffer))?));
+            return PyBytes::new_with(py, len, |buffer| {
+                Ok(if len <= AT_ONCE { reader.read_exact(buffer) } else { py.detach(|| reader.read_exact(buffer)) }?)
+            });
         }
-        let bytes = self.detached(py, reader, |reader| {
+        let bytes = self.read_with(py, reader, |reader| {
             let mut bytes = Vec::new();
             reader.take(limit as u64).read_to_end(&mut bytes)?;
             Ok(bytes)
