@@ -1,25 +1,22 @@
 //! The environment of a program: CGI's meta-variables (RFC 3875, section 4.1), made without any I/O.
 
 use std::{
-    collections::BTreeMap,
     ffi::{OsStr, OsString},
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::PathBuf,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
 };
 
 use gateway_spec::{CgiKey, Environ, Key};
 use http::header;
 
-use crate::{error::LoadError, resolve::Target};
-
-/// Names and values; a name is there once.
-pub(crate) type Block = BTreeMap<OsString, OsString>;
+use crate::{error::LoadError, resolve::Target, strings::Strings};
 
 /// Where programs find other programs if the server itself does not know.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The variables that follow from the request and the mount, beside those of [`CgiKey`]: middleware cannot set them.
-const OWN: [&str; 5] = ["DOCUMENT_ROOT", "GATEWAY_INTERFACE", "PATH_TRANSLATED", "REDIRECT_STATUS", "SCRIPT_FILENAME"];
+const OWN: [&str; 6] =
+    ["DOCUMENT_ROOT", "GATEWAY_INTERFACE", "PATH_TRANSLATED", "REDIRECT_STATUS", "SCRIPT_FILENAME", "UNIQUE_ID"];
 
 /// The variables that only who knows the client may set: middleware can, a configuration cannot.
 const CLIENT: [&str; 4] = ["AUTH_TYPE", "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_USER"];
@@ -27,15 +24,17 @@ const CLIENT: [&str; 4] = ["AUTH_TYPE", "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_U
 /// What all programs of a mount are given.
 #[derive(Clone, Debug)]
 pub(crate) struct Variables {
-    configured: Block,
+    /// Names and values; a name is there once.
+    configured: Vec<(OsString, OsString)>,
     pub(crate) document_root: PathBuf,
+    pub(crate) pass_authorization: bool,
 }
 
 impl Variables {
     /// The server's own PATH, and nothing else of its environment.
     pub(crate) fn new(document_root: PathBuf) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
-        Variables { configured: Block::from([("PATH".into(), path)]), document_root }
+        Variables { configured: vec![("PATH".into(), path)], document_root, pass_authorization: false }
     }
 
     /// Adds a variable. The protocol's names are not for a configuration to set.
@@ -49,170 +48,67 @@ impl Variables {
         if malformed || reserved || value.as_bytes().contains(&b'\0') {
             return Err(LoadError::Variable { name: text.into_owned() });
         }
-        self.configured.insert(name, value);
+        self.configured.retain(|(other, _)| *other != name);
+        self.configured.push((name, value));
         Ok(())
     }
 
-    /// The environment for `target`. What follows from the request comes last, so that nothing overrides it.
-    pub(crate) fn block(&self, environ: &Environ, target: &Target) -> Block {
-        let mut block = self.configured.clone();
-        let mut set = |name: &str, value: &OsStr| block.insert(name.into(), value.into());
+    /// The environment for `target`. Each name is there once: what follows from the request goes before what middleware
+    /// has set, and that before what is configured.
+    pub(crate) fn block(&self, environ: &Environ, target: &Target, request: &str) -> Strings {
+        let mut block = Strings::default();
+        let mut put = |name: &str, value: &[u8]| block.push(&[name.as_bytes(), b"=", value]);
+        put("GATEWAY_INTERFACE", b"CGI/1.1");
+        put("SCRIPT_NAME", &target.script_name);
+        put("SCRIPT_FILENAME", target.program.as_os_str().as_bytes());
+        put("DOCUMENT_ROOT", self.document_root.as_os_str().as_bytes());
+        put("UNIQUE_ID", request.as_bytes());
+        // php-cgi refuses to work without it.
+        put("REDIRECT_STATUS", b"200");
+        if !target.path_info.is_empty() {
+            put("PATH_INFO", &target.path_info);
+            put("PATH_TRANSLATED", &target.translated(&self.document_root));
+        }
         // It may be the address (section 4.1.9); names would have to be looked up.
-        if let Some(address) = environ.connection().remote_addr() {
-            set("REMOTE_HOST", address.as_ref());
+        if let Some(address) = environ.connection().remote_addr().filter(|_| environ.get("REMOTE_HOST").is_none()) {
+            put("REMOTE_HOST", address.as_bytes());
         }
         let mut scratch = String::new();
         environ.visit(|key, value| {
-            if is_exported(key, value) {
-                set(key.write(&mut scratch), OsStr::from_bytes(value));
+            if self.is_exported(key) {
+                put(key.write(&mut scratch), value);
             }
         });
-        set("GATEWAY_INTERFACE", "CGI/1.1".as_ref());
-        set("SCRIPT_NAME", OsStr::from_bytes(&target.script_name));
-        set("SCRIPT_FILENAME", target.program.as_os_str());
-        set("DOCUMENT_ROOT", self.document_root.as_os_str());
-        // php-cgi refuses to work without it.
-        set("REDIRECT_STATUS", "200".as_ref());
-        if let Some(path) = target.translated(&self.document_root) {
-            set("PATH_INFO", OsStr::from_bytes(&target.path_info));
-            set("PATH_TRANSLATED", path.as_os_str());
+        for (name, value) in self.configured.iter().filter(|(name, _)| !is_set(environ, name)) {
+            block.push(&[name.as_bytes(), b"=", value.as_bytes()]);
         }
         block
     }
-}
 
-fn is_exported(key: Key<'_>, value: &[u8]) -> bool {
-    match key {
-        // The mount's share of the path is not the program's.
-        Key::Cgi(CgiKey::ScriptName | CgiKey::PathInfo) => false,
-        Key::Cgi(_) => true,
-        // Passwords are for who checks them (section 4.1.18).
-        Key::Header(name) => name != header::AUTHORIZATION,
-        // Dotted names are for applications inside the server.
-        Key::Set(name) => !name.contains('.') && !OWN.contains(&name) && !value.contains(&b'\0'),
+    fn is_exported(&self, key: Key<'_>) -> bool {
+        match key {
+            // The mount's share of the path is not the program's.
+            Key::Cgi(CgiKey::ScriptName | CgiKey::PathInfo) => false,
+            Key::Cgi(_) => true,
+            // Passwords are for who checks them (section 4.1.18).
+            Key::Header(name) => name != header::AUTHORIZATION || self.pass_authorization,
+            // Dotted names are for applications inside the server.
+            Key::Set(name) => !name.contains('.') && !OWN.contains(&name),
+        }
     }
 }
 
+/// Whether middleware has set what is configured.
+fn is_set(environ: &Environ, name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| environ.get(name).is_some())
+}
+
 impl Target {
-    /// `folder` and PATH_INFO, as one path (section 4.1.6). None without PATH_INFO.
-    fn translated(&self, folder: &std::path::Path) -> Option<PathBuf> {
-        let path = [folder.as_os_str().as_bytes(), &self.path_info].concat();
-        (!self.path_info.is_empty()).then(|| OsString::from_vec(path).into())
+    /// `folder` and PATH_INFO, as one path (section 4.1.6).
+    fn translated(&self, folder: &Path) -> Vec<u8> {
+        [folder.as_os_str().as_bytes(), &self.path_info].concat()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{net::SocketAddr, sync::Arc};
-
-    use gateway_spec::{Connection, Host, Input, Scheme};
-
-    use super::*;
-
-    fn environ(request: http::request::Builder) -> Environ {
-        let local: SocketAddr = "127.0.0.1:8080".parse().unwrap();
-        let remote: SocketAddr = "[::1]:5000".parse().unwrap();
-        let connection = Connection::new(Arc::new(Host::default()), Scheme::Https, Some(local), Some(remote));
-        Environ::new(request.body(()).unwrap().into_parts().0, Input::empty(), Arc::new(connection))
-    }
-
-    fn target(path_info: &str) -> Target {
-        Target {
-            program: "/srv/cgi-bin/env".into(),
-            script_name: b"/cgi-bin/env".to_vec(),
-            path_info: path_info.into(),
-        }
-    }
-
-    fn variables() -> Variables {
-        Variables::new("/srv/www".into())
-    }
-
-    #[test]
-    fn the_table() {
-        let request = http::Request::get("/cgi-bin/env/a%20b?x=%20y").header("host", "e.org:9999").header("x-a", "1");
-        let request =
-            request.header("x-a", "2").header("cookie", "a=1").header("cookie", "b=2").header("content-type", "t/s");
-        let block = variables().block(&environ(request), &target("/a b"));
-        let path = std::env::var("PATH").unwrap();
-        let expected = [
-            ("CONTENT_TYPE", "t/s"),
-            ("DOCUMENT_ROOT", "/srv/www"),
-            ("GATEWAY_INTERFACE", "CGI/1.1"),
-            ("HTTPS", "on"),
-            ("HTTP_COOKIE", "a=1; b=2"),
-            ("HTTP_HOST", "e.org:9999"),
-            ("HTTP_X_A", "1, 2"),
-            ("PATH", &path),
-            ("PATH_INFO", "/a b"),
-            ("PATH_TRANSLATED", "/srv/www/a b"),
-            ("QUERY_STRING", "x=%20y"),
-            ("REDIRECT_STATUS", "200"),
-            ("REMOTE_ADDR", "::1"),
-            ("REMOTE_HOST", "::1"),
-            ("REMOTE_PORT", "5000"),
-            ("REQUEST_METHOD", "GET"),
-            ("REQUEST_SCHEME", "https"),
-            ("REQUEST_URI", "/cgi-bin/env/a%20b?x=%20y"),
-            ("SCRIPT_FILENAME", "/srv/cgi-bin/env"),
-            ("SCRIPT_NAME", "/cgi-bin/env"),
-            ("SERVER_NAME", "e.org"),
-            ("SERVER_PORT", "8080"),
-            ("SERVER_PROTOCOL", "HTTP/1.1"),
-            ("SERVER_SOFTWARE", concat!("gateway/", env!("CARGO_PKG_VERSION"))),
-        ];
-        assert_eq!(block, expected.map(|(name, value)| (name.into(), value.into())).into());
-    }
-
-    #[test]
-    fn what_must_be_set_is_set_and_what_must_not_is_not() {
-        let block =
-            variables().block(&environ(http::Request::get("/")), &Target { script_name: Vec::new(), ..target("") });
-        assert_eq!((&block[OsStr::new("QUERY_STRING")], &block[OsStr::new("SCRIPT_NAME")]), (&"".into(), &"".into()));
-        for absent in ["PATH_INFO", "PATH_TRANSLATED", "CONTENT_LENGTH", "CONTENT_TYPE", "AUTH_TYPE", "REMOTE_USER"] {
-            assert!(!block.contains_key(OsStr::new(absent)), "{absent}");
-        }
-    }
-
-    #[test]
-    fn clients_cannot_forge_and_passwords_stay() {
-        let request = http::Request::get("/").header("authorization", "Basic x").header("proxy", "http://evil/");
-        let request = request.header("x_foo", "evil").header("x-foo", "good").header("remote-user", "root");
-        let block = variables().block(&environ(request), &target(""));
-        assert_eq!(
-            (&block[OsStr::new("HTTP_X_FOO")], &block[OsStr::new("HTTP_REMOTE_USER")]),
-            (&"good".into(), &"root".into())
-        );
-        for absent in ["HTTP_PROXY", "HTTP_AUTHORIZATION", "REMOTE_USER"] {
-            assert!(!block.contains_key(OsStr::new(absent)), "{absent}");
-        }
-    }
-
-    #[test]
-    fn configured_yields_to_set_and_set_to_the_protocol() {
-        let mut variables = variables();
-        variables.configure("LANG".into(), "C".into()).unwrap();
-        variables.configure("PATH".into(), "/opt/bin".into()).unwrap();
-        for name in ["HTTP_PROXY", "REQUEST_METHOD", "REMOTE_USER", "GATEWAY_INTERFACE", "HTTPS", "A=B", "", "N\0"] {
-            assert!(variables.configure(name.into(), "x".into()).is_err(), "{name:?}");
-        }
-        assert!(variables.configure("N".into(), "\0".into()).is_err());
-        let mut environ = environ(http::Request::get("/"));
-        for (name, value) in
-            [("LANG", "de"), ("REMOTE_USER", "eve"), ("acme.id", "7"), ("PATH_TRANSLATED", "/etc"), ("Z", "\0")]
-        {
-            environ.set(name, value).unwrap();
-        }
-        let block = variables.block(&environ, &target(""));
-        for (name, value) in [
-            ("LANG", Some("de")),
-            ("PATH", Some("/opt/bin")),
-            ("REMOTE_USER", Some("eve")),
-            ("acme.id", None),
-            ("PATH_TRANSLATED", None),
-            ("Z", None),
-        ] {
-            assert_eq!(block.get(OsStr::new(name)).and_then(|value| value.to_str()), value, "{name}");
-        }
-    }
-}
+mod tests;

@@ -30,6 +30,16 @@ pub(crate) struct Parser {
     status: Option<Status>,
     headers: HeaderMap,
     dropped: Vec<String>,
+    nph: Option<Nph>,
+}
+
+/// What a program that writes whole HTTP responses (RFC 3875, section 5) is expected to write next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nph {
+    StatusLine,
+    /// The fields of an interim response, which is not passed on.
+    Interim,
+    Fields,
 }
 
 /// A complete header block.
@@ -37,6 +47,9 @@ pub(crate) struct Parser {
 pub(crate) struct Head {
     pub(crate) status: Status,
     pub(crate) headers: HeaderMap,
+    /// Whether the answer is to be found at another path of this server (section 6.2.2): a Location that is a path, and
+    /// no Status.
+    pub(crate) is_local_redirect: bool,
     /// The first bytes of the body.
     pub(crate) rest: Bytes,
     /// The fields that are not passed on, for the log.
@@ -44,6 +57,11 @@ pub(crate) struct Head {
 }
 
 impl Parser {
+    /// For a program that writes whole HTTP responses: a status line comes first.
+    pub(crate) fn nph() -> Self {
+        Parser { nph: Some(Nph::StatusLine), ..Parser::default() }
+    }
+
     /// Takes the next bytes of output; gives the head when they complete it.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Head>, HeadError> {
         self.pending.extend_from_slice(bytes);
@@ -54,9 +72,13 @@ impl Parser {
             self.pending.advance(1);
             self.consumed += length + 1;
             self.searched = 0;
-            match line.strip_suffix(b"\r").unwrap_or(&line) {
-                b"" => return self.complete().map(Some),
-                line => self.field(line)?,
+            let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            match (line, self.nph) {
+                (line, Some(Nph::StatusLine)) => self.status_line(line)?,
+                (b"", Some(Nph::Interim)) => self.nph = Some(Nph::StatusLine),
+                (_, Some(Nph::Interim)) => {}
+                (b"", _) => return self.complete().map(Some),
+                (line, _) => self.field(line)?,
             }
         }
         self.searched = self.pending.len();
@@ -73,6 +95,22 @@ impl Parser {
         if line > LINE || self.consumed + with_ending > BLOCK { Err(HeadError::TooLarge) } else { Ok(()) }
     }
 
+    /// `HTTP/1.1 299 Hi`: the status of an NPH program, which may have interim ones before it.
+    fn status_line(&mut self, line: &[u8]) -> Result<(), HeadError> {
+        let bad = || HeadError::Status(quoted(line));
+        let (_, status) = line
+            .split_first_chunk::<9>()
+            .filter(|(version, _)| version.starts_with(b"HTTP/1.") && version[8] == b' ' && version[7].is_ascii_digit())
+            .ok_or_else(bad)?;
+        let interim = matches!(status, [b'1', b'0'..=b'9', b'0'..=b'9'] | [b'1', b'0'..=b'9', b'0'..=b'9', b' ', ..]);
+        if interim {
+            self.nph = Some(Nph::Interim);
+            return Ok(());
+        }
+        self.nph = Some(Nph::Fields);
+        self.set_status(status)
+    }
+
     fn field(&mut self, line: &[u8]) -> Result<(), HeadError> {
         if line.iter().any(|byte| matches!(byte, b'\0' | b'\r')) {
             return Err(HeadError::Control(quoted(line)));
@@ -84,6 +122,8 @@ impl Parser {
         let colon = line.iter().position(|&byte| byte == b':').ok_or_else(|| HeadError::NoColon(quoted(line)))?;
         let (name, value) = (&line[..colon], trimmed(&line[colon + 1..]));
         match HeaderName::from_bytes(name) {
+            // In a whole response the status line says it.
+            Ok(name) if name == "status" && self.nph.is_some() => self.drop_field(name.as_str().as_bytes(), "is CGI's"),
             Ok(name) if name == "status" => self.set_status(value),
             Ok(name) if name == header::TRANSFER_ENCODING => Err(HeadError::TransferEncoding),
             Ok(name) if is_hop_by_hop(&name) => self.drop_field(name.as_str().as_bytes(), "belongs to the connection"),
@@ -120,6 +160,8 @@ impl Parser {
         }
         // A redirect without a status is a 302 (sections 6.2.3 and 6.3.2), wherever its Location stands.
         let redirect = self.headers.contains_key(header::LOCATION);
+        let location = self.headers.get(header::LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        let is_local_redirect = self.status.is_none() && location.starts_with(b"/");
         let usual = if redirect { StatusCode::FOUND } else { StatusCode::OK };
         let status = match self.status.take() {
             Some(status) => status,
@@ -128,6 +170,7 @@ impl Parser {
         Ok(Head {
             status,
             headers: mem::take(&mut self.headers),
+            is_local_redirect,
             rest: self.pending.split().freeze(),
             dropped: mem::take(&mut self.dropped),
         })

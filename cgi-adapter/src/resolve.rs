@@ -2,18 +2,25 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
-    os::unix::ffi::OsStrExt,
+    fs::{self, Metadata},
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{self, Path, PathBuf},
 };
-
-use rustix::fs::Access;
 
 use crate::error::{LoadError, Refusal};
 
 /// What a mount offers.
 #[derive(Clone, Debug)]
-pub(crate) enum Programs {
+pub(crate) struct Programs {
+    place: Place,
+    /// What runs the files whose names end so. Without any, files run themselves.
+    interpreters: Vec<(Vec<u8>, Option<PathBuf>)>,
+    /// Whether programs may be written to by more than their owner.
+    pub(crate) allow_writable: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
     /// One program, whatever the path.
     One(PathBuf),
     /// The programs below a folder, whose path has no symbolic link in it.
@@ -21,49 +28,89 @@ pub(crate) enum Programs {
 }
 
 /// A program, and what of the path led to it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Its absolute path.
     pub(crate) program: PathBuf,
+    /// What runs it, if it does not run itself.
+    pub(crate) interpreter: Option<PathBuf>,
     /// SCRIPT_NAME.
     pub(crate) script_name: Vec<u8>,
     /// PATH_INFO: empty, or begins with `/`.
     pub(crate) path_info: Vec<u8>,
 }
 
+/// A file's permissions for executing it, and for its group and others to write to it.
+const EXECUTE: u32 = 0o111;
+const WRITE: u32 = 0o022;
+
 impl Programs {
     /// Looks at `path`: a folder offers what is in it, a file itself.
     pub(crate) fn at(path: &Path) -> Result<Self, LoadError> {
-        let unreadable = |source: io::Error| LoadError::Unreadable { path: path.into(), source };
+        let unreadable = |source| LoadError::Unreadable { path: path.into(), source };
         let metadata = fs::metadata(path).map_err(unreadable)?;
-        if metadata.is_dir() {
-            return Ok(Programs::Below(fs::canonicalize(path).map_err(unreadable)?));
-        }
-        // Links to one program stay as they are: programs of many names look at the name.
-        let program = path::absolute(path).map_err(unreadable)?;
-        if !metadata.is_file() || !is_executable(&program) {
+        let place = if metadata.is_dir() {
+            Place::Below(fs::canonicalize(path).map_err(unreadable)?)
+        } else if metadata.is_file() && metadata.permissions().mode() & EXECUTE != 0 {
+            // Links to one program stay as they are: programs of many names look at the name.
+            Place::One(path::absolute(path).map_err(unreadable)?)
+        } else {
             return Err(LoadError::NotAProgram { path: path.into() });
-        }
-        Ok(Programs::One(program))
+        };
+        Ok(Programs { place, interpreters: Vec::new(), allow_writable: false })
+    }
+
+    /// Has `interpreter` run the files whose names end in `suffix`; none leaves them to run themselves. All other files
+    /// are no programs from then on.
+    pub(crate) fn add_interpreter(&mut self, suffix: &str, interpreter: Option<&Path>) -> Result<(), LoadError> {
+        let interpreter = interpreter.map(|path| match Programs::at(path)?.place {
+            Place::One(path) => Ok(path),
+            Place::Below(path) => Err(LoadError::NotAProgram { path }),
+        });
+        self.interpreters.push((suffix.into(), interpreter.transpose()?));
+        // The most exact suffix counts.
+        self.interpreters.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+        Ok(())
     }
 
     /// The folder that stands for the site's root if none is configured.
     pub(crate) fn folder(&self) -> &Path {
-        match self {
-            Programs::One(program) => program.parent().unwrap_or(program),
-            Programs::Below(root) => root,
+        match &self.place {
+            Place::One(program) => program.parent().unwrap_or(program),
+            Place::Below(root) => root,
         }
     }
 
     /// Finds the program for what follows `mount`, the SCRIPT_NAME so far, in the path. Decodes it once, by segments.
     pub(crate) fn resolve(&self, mount: &str, raw_path_info: &str) -> Result<Target, Refusal> {
         let segments = segments(raw_path_info).ok_or(Refusal::NotFound)?;
-        match self {
-            Programs::One(program) => {
-                let found = check(program, fs::metadata(program).is_ok_and(|metadata| metadata.is_file()));
-                found.map(|()| target(program.clone(), mount, &segments, 0))
+        let (program, metadata, split) = match &self.place {
+            Place::One(program) => {
+                let metadata = fs::metadata(program).ok().filter(Metadata::is_file).ok_or(Refusal::NotFound)?;
+                (program.clone(), metadata, 0)
             }
-            Programs::Below(root) => walk(root, mount, &segments),
+            Place::Below(root) => walk(root, &segments).ok_or(Refusal::NotFound)?,
+        };
+        let interpreter = self.permit(&program, &metadata)?;
+        Ok(target(program, interpreter, mount, &segments, split))
+    }
+
+    /// Whether a file may run, and by what.
+    fn permit(&self, program: &Path, metadata: &Metadata) -> Result<Option<PathBuf>, Refusal> {
+        let interpreter = match &self.interpreters[..] {
+            [] => None,
+            // What is beside such programs is no CGI's business: that it is there is not told.
+            interpreters => {
+                let name = program.file_name().unwrap_or_default().as_bytes();
+                let known = interpreters.iter().find(|(suffix, _)| name.ends_with(suffix));
+                known.ok_or(Refusal::NotFound)?.1.clone()
+            }
+        };
+        let mode = metadata.permissions().mode();
+        match interpreter {
+            None if mode & EXECUTE == 0 => Err(Refusal::NotExecutable),
+            _ if mode & WRITE != 0 && !self.allow_writable => Err(Refusal::Writable),
+            interpreter => Ok(interpreter),
         }
     }
 }
@@ -72,51 +119,54 @@ impl Programs {
 fn segments(raw_path_info: &str) -> Option<Vec<Vec<u8>>> {
     match raw_path_info {
         "" | "*" => Some(Vec::new()),
-        path => path.strip_prefix('/')?.split('/').map(decode).collect(),
+        path => path.strip_prefix('/')?.split('/').map(decode_segment).collect(),
     }
 }
 
-/// Goes down from `root` to the first segment that is a file. The rest of the path is the program's.
-fn walk(root: &Path, mount: &str, segments: &[Vec<u8>]) -> Result<Target, Refusal> {
+/// Goes down from `root` to the first segment that is a file, and counts the segments. The rest of the path is the
+/// program's. Whether something else is there is nobody's business.
+fn walk(root: &Path, segments: &[Vec<u8>]) -> Option<(PathBuf, Metadata, usize)> {
     let mut path = root.to_owned();
+    let mut linked = false;
     for (index, segment) in segments.iter().enumerate() {
         if segment.is_empty() || segment.starts_with(b".") || segment.ends_with(b"~") {
-            return Err(Refusal::NotFound);
+            return None;
         }
         path.push(OsStr::from_bytes(segment));
-        let metadata = fs::metadata(&path).map_err(|_| Refusal::NotFound)?;
+        let mut metadata = fs::symlink_metadata(&path).ok()?;
+        if metadata.is_symlink() {
+            linked = true;
+            metadata = fs::metadata(&path).ok()?;
+        }
         if metadata.is_dir() {
             continue;
         }
-        let inside = fs::canonicalize(&path).is_ok_and(|found| found.starts_with(root));
-        check(&path, metadata.is_file() && inside)?;
-        return Ok(target(path, mount, segments, index + 1));
+        let inside = !linked || fs::canonicalize(&path).is_ok_and(|found| found.starts_with(root));
+        return (metadata.is_file() && inside).then_some((path, metadata, index + 1));
     }
-    // A folder: whether it is there is nobody's business.
-    Err(Refusal::NotFound)
+    None
 }
 
-/// Only what is `offered` may be known to be there.
-fn check(program: &Path, offered: bool) -> Result<(), Refusal> {
-    match offered {
-        false => Err(Refusal::NotFound),
-        true if is_executable(program) => Ok(()),
-        true => Err(Refusal::Forbidden),
+fn target(program: PathBuf, interpreter: Option<PathBuf>, mount: &str, segments: &[Vec<u8>], split: usize) -> Target {
+    let mut script_name = mount.as_bytes().to_vec();
+    let mut path_info = Vec::new();
+    for (index, segment) in segments.iter().enumerate() {
+        let part = if index < split { &mut script_name } else { &mut path_info };
+        part.push(b'/');
+        part.extend_from_slice(segment);
     }
+    Target { program, interpreter, script_name, path_info }
 }
 
-fn target(program: PathBuf, mount: &str, segments: &[Vec<u8>], split: usize) -> Target {
-    let joined = |segments: &[Vec<u8>]| segments.iter().flat_map(|segment| [b"/", &segment[..]].concat()).collect();
-    let (name, info): (Vec<u8>, Vec<u8>) = (joined(&segments[..split]), joined(&segments[split..]));
-    Target { program, script_name: [mount.as_bytes(), &name].concat(), path_info: info }
+/// A segment, decoded. None if it has a broken escape, is a dot segment, or has what no segment has: NUL and `/`.
+fn decode_segment(raw: &str) -> Option<Vec<u8>> {
+    let refused =
+        |segment: &[u8]| matches!(segment, b"." | b"..") || segment.iter().any(|&it| it == b'\0' || it == b'/');
+    decode(raw).filter(|segment| !refused(segment))
 }
 
-fn is_executable(program: &Path) -> bool {
-    rustix::fs::access(program, Access::EXEC_OK).is_ok()
-}
-
-/// Decodes a segment. None if it has a broken escape, is a dot segment, or has what no segment has: NUL and `/`.
-fn decode(raw: &str) -> Option<Vec<u8>> {
+/// Decodes once (RFC 3986, section 2.1). None if there is a broken escape.
+pub(crate) fn decode(raw: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -125,8 +175,7 @@ fn decode(raw: &str) -> Option<Vec<u8>> {
             byte => decoded.push(byte),
         }
     }
-    let refused = matches!(&decoded[..], b"." | b"..") || decoded.iter().any(|byte| matches!(byte, b'\0' | b'/'));
-    (!refused).then_some(decoded)
+    Some(decoded)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -138,143 +187,12 @@ impl Target {
     pub(crate) fn name(&self) -> String {
         self.program.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
+
+    /// Whether its name says that it writes whole HTTP responses (RFC 3875, section 5).
+    pub(crate) fn is_nph(&self) -> bool {
+        self.program.file_name().unwrap_or_default().as_bytes().starts_with(b"nph-")
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    /// A folder with programs (which are never run here), and what must not be found.
-    fn site() -> (tempfile::TempDir, Programs) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("cgi-bin");
-        fs::create_dir_all(root.join("sub/.hidden")).unwrap();
-        for (name, mode) in [
-            ("env.sh", 0o755),
-            ("sub/deep.sh", 0o755),
-            ("source.txt", 0o644),
-            (".secret", 0o755),
-            ("sub/.hidden/x", 0o755),
-            ("env.sh~", 0o755),
-            ("a b;c", 0o755),
-            ("../outside", 0o755),
-        ] {
-            fs::write(root.join(name), "#!/bin/sh\n").unwrap();
-            fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
-        }
-        fs::write(root.join(OsStr::from_bytes(b"\xff.sh")), "").unwrap();
-        fs::set_permissions(root.join(OsStr::from_bytes(b"\xff.sh")), fs::Permissions::from_mode(0o755)).unwrap();
-        symlink("../outside", root.join("out")).unwrap();
-        symlink("..", root.join("up")).unwrap();
-        symlink("env.sh", root.join("link")).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, root.join("fifo"), rustix::fs::Mode::RWXU).unwrap();
-        let programs = Programs::at(&root).unwrap();
-        (folder, programs)
-    }
-
-    #[test]
-    fn the_first_file_on_the_way_is_the_program() {
-        let (_folder, programs) = site();
-        for (path, name, info) in [
-            ("/env.sh", "/m/env.sh", ""),
-            ("/env.sh/", "/m/env.sh", "/"),
-            ("/env.sh/a/b", "/m/env.sh", "/a/b"),
-            ("/env.sh//a//", "/m/env.sh", "//a//"),
-            ("/%65nv.sh/this%2eis%2epath%3binfo", "/m/env.sh", "/this.is.path;info"),
-            ("/env.sh/%252e%252e", "/m/env.sh", "/%2e%2e"),
-            ("/env.sh/.git/x~", "/m/env.sh", "/.git/x~"),
-            ("/sub/deep.sh/sub", "/m/sub/deep.sh", "/sub"),
-            ("/a%20b%3Bc", "/m/a b;c", ""),
-            ("/link/x", "/m/link", "/x"),
-        ] {
-            let target = programs.resolve("/m", path).unwrap_or_else(|_| panic!("{path} was refused"));
-            assert_eq!(
-                (target.script_name.as_slice(), target.path_info.as_slice()),
-                (name.as_bytes(), info.as_bytes())
-            );
-        }
-        assert_eq!(programs.resolve("", "/%ff.sh/%fe").unwrap().path_info, b"/\xfe");
-    }
-
-    #[test]
-    fn no_spelling_leads_out_of_the_folder_or_to_what_is_hidden() {
-        let (_folder, programs) = site();
-        for path in [
-            "",
-            "*",
-            "/",
-            "//",
-            "/sub",
-            "/sub/",
-            "/missing",
-            "/env.sh%20",
-            "/env.sh.",
-            "/ENV.SH",
-            "/env.sh~",
-            "/.secret",
-            "/%2esecret",
-            "/sub/.hidden/x",
-            "/../outside",
-            "/..%2foutside",
-            "/%2e%2e/outside",
-            "/.%2e/outside",
-            "/%2E%2E%2Foutside",
-            "/%%32%65%%32%65/outside",
-            "/%252e%252e/outside",
-            "/sub/../env.sh",
-            "/./env.sh",
-            "/sub/%2e/deep.sh",
-            "//env.sh",
-            "/sub//deep.sh",
-            "/sub%2fdeep.sh",
-            "/env.sh%00",
-            "/env.sh%00/x",
-            "/env.sh/../x",
-            "/env.sh/a%2Fb",
-            "/env.sh/%zz",
-            "/env.sh/%4",
-            "/out",
-            "/up/outside",
-            "/up/cgi-bin/../outside",
-            "/fifo",
-            "/fifo/x",
-            "/source.txt\\",
-            "/..\\outside",
-        ] {
-            assert_eq!(programs.resolve("/m", path), Err(Refusal::NotFound), "{path}");
-        }
-        let long = format!("/{}", "x".repeat(5000));
-        assert_eq!(programs.resolve("", &long), Err(Refusal::NotFound));
-    }
-
-    #[test]
-    fn a_file_that_is_not_executable_is_forbidden_in_every_spelling() {
-        let (_folder, programs) = site();
-        for path in ["/source.txt", "/source.txt/", "/source.txt/x", "/%73ource.txt"] {
-            assert_eq!(programs.resolve("", path), Err(Refusal::Forbidden), "{path}");
-        }
-    }
-
-    #[test]
-    fn one_program_has_the_whole_path() {
-        let (folder, _) = site();
-        let programs = Programs::at(&folder.path().join("cgi-bin/env.sh")).unwrap();
-        let target = programs.resolve("/git", "/repo.git/info/refs").unwrap();
-        assert_eq!((&target.script_name[..], &target.path_info[..]), (&b"/git"[..], &b"/repo.git/info/refs"[..]));
-        let target = programs.resolve("", "*").unwrap();
-        assert_eq!((&target.script_name[..], &target.path_info[..]), (&b""[..], &b""[..]));
-        assert_eq!(programs.resolve("", "/../x"), Err(Refusal::NotFound));
-        assert_eq!(programs.resolve("", "%2Fx"), Err(Refusal::NotFound));
-    }
-
-    #[test]
-    fn what_is_no_program_cannot_be_loaded() {
-        let (folder, _) = site();
-        for name in ["missing", "cgi-bin/source.txt", "cgi-bin/fifo"] {
-            let error = Programs::at(&folder.path().join(name)).unwrap_err();
-            assert!(error.to_string().contains(name), "{error}");
-        }
-    }
-}
+mod tests;

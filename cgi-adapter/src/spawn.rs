@@ -1,40 +1,61 @@
-//! Starting a program (RFC 3875, section 7.2), so that the system's `posix_spawn` does it: an absolute path, no code
-//! between fork and exec, and a process group of its own.
+//! Starting a program (RFC 3875, section 7.2): with its own folder as the current one, in a process group of its own.
 
+mod launch;
 mod process;
+mod stage;
 mod stderr;
+mod supervisor;
 
 use std::{
+    ffi::CString,
     io,
-    os::{fd::OwnedFd, unix::process::CommandExt},
-    process::{Child, Command, Stdio},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+    sync::Arc,
     time::Duration,
 };
 
-use gateway_spec::ErrorLog;
-use rustix::{
-    io::Errno,
-    process::{PidfdFlags, pidfd_open},
-};
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    net::unix::pipe,
-};
+use rustix::io::Errno;
+use tokio::net::unix::pipe;
 
 pub(crate) use process::Process;
+pub(crate) use stage::reserve;
 
 use crate::{
-    environ::Block,
+    capacity::Place,
     error::{Cause, Refusal},
+    limits::Rlimit,
+    log::RunLog,
     resolve::Target,
-    spawn::{
-        process::{Group, Leader},
-        stderr::Stderr,
-    },
+    spawn::{launch::Plan, process::Child, stage::Stage, stderr::Stderr, supervisor::Group},
+    stdin::Stdin,
+    strings::Strings,
 };
 
 /// How long to wait before a file is tried again that somebody was still writing to.
 const BUSY: Duration = Duration::from_millis(50);
+
+/// What is to be started.
+pub(crate) struct Order<'a> {
+    pub(crate) target: &'a Target,
+    /// The words of an indexed query.
+    pub(crate) words: Vec<Vec<u8>>,
+    pub(crate) variables: Strings,
+    pub(crate) limits: Vec<Rlimit>,
+    pub(crate) stdin: Stdin,
+}
+
+/// How long a program may go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// After its answer.
+    pub(crate) afterwards: Duration,
+    /// In all.
+    pub(crate) total: Option<Duration>,
+}
 
 /// A program that runs.
 #[derive(Debug)]
@@ -52,50 +73,67 @@ pub(crate) enum SpawnError {
     Failed(Cause),
 }
 
-/// Starts `target`, with its own folder as the current one. After its answer it may go on for as long as `patience`.
+/// Starts a program, which keeps its `places` for as long as it runs.
 pub(crate) async fn spawn(
-    target: &Target,
-    block: Block,
-    stdin: Stdio,
-    log: &ErrorLog,
-    patience: Duration,
+    order: Order<'_>,
+    patience: Patience,
+    places: Vec<Place>,
+    log: &Arc<RunLog>,
 ) -> Result<Spawned, SpawnError> {
-    let mut command = Command::new(&target.program);
-    command.env_clear().envs(block).process_group(0);
-    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.current_dir(target.program.parent().unwrap_or(&target.program));
-    let child = start(&mut command).await.map_err(classified)?;
-    attend(child, Stderr::log(log.clone(), target.name()), patience).map_err(classified)
-}
-
-async fn start(command: &mut Command) -> io::Result<Child> {
-    match command.spawn() {
+    let started = match start(&order, log) {
         Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
             tokio::time::sleep(BUSY).await;
-            command.spawn()
+            start(&order, log)
         }
         result => result,
+    };
+    let (child, stdout) = started.map_err(classified)?;
+    // From here on, letting go of `process` is what stops the program.
+    let mut process = Process::new(child, patience, places);
+    let stdout = pipe::Receiver::from_owned_fd_unchecked(stdout).map_err(classified)?;
+    process.feed(order.stdin.into_pump().map_err(classified)?);
+    Ok(Spawned { stdout, process })
+}
+
+/// The process, and the reading end of its standard output.
+fn start(order: &Order<'_>, log: &Arc<RunLog>) -> io::Result<(Child, OwnedFd)> {
+    let (stdout, child_stdout) = io::pipe()?;
+    let (stderr, child_stderr) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&stdout, true)?;
+    rustix::io::ioctl_fionbio(stderr.as_fd(), true)?;
+    let target = order.target;
+    let (program, folder) = (executable(target), target.program.parent().unwrap_or(&target.program));
+    let (program, folder) = (c_string(program)?, c_string(folder)?);
+    let arguments = arguments(order);
+    let stage = Stage::set(order.stdin.descriptor(), child_stdout.into(), child_stderr.into())?;
+    let pid = launch::launch(&Plan {
+        program: &program,
+        folder: &folder,
+        arguments: &arguments,
+        variables: &order.variables,
+        limits: &order.limits,
+        descriptors: stage.numbers(),
+    })?;
+    let stderr = Stderr::new(stderr.into(), log.clone());
+    Ok((Child { group: Group::new(pid), stderr }, stdout.into()))
+}
+
+fn executable(target: &Target) -> &Path {
+    target.interpreter.as_ref().unwrap_or(&target.program)
+}
+
+fn arguments(order: &Order<'_>) -> Strings {
+    let mut arguments = Strings::default();
+    arguments.push(&[executable(order.target).as_os_str().as_bytes()]);
+    if order.target.interpreter.is_some() {
+        arguments.push(&[order.target.program.as_os_str().as_bytes()]);
     }
+    order.words.iter().for_each(|word| arguments.push(&[word]));
+    arguments
 }
 
-/// Attaches a child to the runtime. If that fails the child is killed.
-fn attend(mut child: Child, log: stderr::Log, patience: Duration) -> io::Result<Spawned> {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let group = Group::new(child);
-    let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return Err(io::ErrorKind::BrokenPipe.into()) };
-    let stdout = pipe::Receiver::from_owned_fd(stdout.into())?;
-    let stderr = Stderr::new(pipe::Receiver::from_owned_fd(stderr.into())?, log);
-    let pidfd = pidfd_open(group.id(), PidfdFlags::empty())?;
-    let leader = Leader::new(group, watch(pidfd)?);
-    Ok(Spawned { stdout, process: process::supervise(leader, stderr, patience) })
-}
-
-/// Registers a pidfd, which becomes readable when its process ends.
-#[expect(unsafe_code, reason = "tokio leaves it to the caller that the descriptor stays open")]
-fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: the descriptor is open, since `OwnedFd` owns it. It moves into the `AsyncFd`, which nobody takes it out
-    // of, so that it stays open and the same until both are dropped together; `as_raw_fd` of `OwnedFd` never changes.
-    Ok(unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?)
+fn c_string(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
 }
 
 fn classified(error: io::Error) -> SpawnError {

@@ -5,7 +5,6 @@
 mod common;
 
 use common::{Site, has_python};
-use gateway_spec::Kind;
 use http::Request;
 
 #[tokio::test]
@@ -19,14 +18,12 @@ async fn status_and_location_may_come_in_either_order() {
         ("before", "Status: 301 Moved\\nLocation: http://e.org/x", 301),
         ("after", "Location: http://e.org/x\\nStatus: 301 Moved", 301),
         ("crlf", "Location: http://e.org/x\\r\\nStatus: 303 See\\r", 303),
-        ("local", "Location: /x?y", 302),
     ] {
         site.add_sh(name, &format!("printf '{block}\\n\\nbody'"));
         let answer = site.get(&format!("/cgi-bin/{name}")).await;
         assert_eq!((answer.status, &answer.body[..]), (status, &b"body"[..]), "{name}");
         assert!(!answer.headers.contains_key("status"), "{name}");
     }
-    assert_eq!(site.get("/cgi-bin/local").await.headers["location"], "/x?y");
     let response = site.response(Request::get("/cgi-bin/status"), gateway_spec::Input::empty()).await.unwrap();
     assert_eq!(response.status().reason().unwrap().as_bytes(), b"Not Here");
 }
@@ -41,7 +38,7 @@ async fn headers_are_passed_on_and_those_of_the_connection_dropped() {
     assert_eq!(answer.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!((&answer.headers["content-length"], answer.headers.len()), (&"4".parse().unwrap(), 4));
     let log = site.log.lines();
-    assert_eq!(log[0], "p: the field \"<!--\" was dropped: it is no field name");
+    assert!(log[0].starts_with("p [") && log[0].ends_with("]: the field \"<!--\" was dropped: it is no field name"));
     assert!(log[1].contains("connection") && log.len() == 2, "{log:?}");
 }
 
@@ -69,10 +66,12 @@ async fn output_that_cannot_be_used_is_a_502_with_the_reason_in_the_log_only() {
     ] {
         site.add_sh(name, script);
         let answer = site.get(&format!("/cgi-bin/{name}")).await;
-        assert_eq!((answer.status, answer.body.len()), (502, 0), "{name}");
-        assert_eq!(answer.error.as_ref().map(|error| error.kind()), Some(Kind::BadGateway), "{name}");
+        answer.assert_failed(502);
         let (failure, mut reasons) = (answer.failure(), reason.split('|'));
-        assert!(failure.contains(&format!("{name}: ")) && reasons.any(|reason| failure.contains(reason)), "{failure}");
+        assert!(
+            failure.starts_with(&format!("{name} [")) && reasons.any(|reason| failure.contains(reason)),
+            "{failure}"
+        );
     }
 }
 
@@ -83,12 +82,12 @@ async fn what_cannot_be_executed_has_an_answer_of_its_own() {
     site.add("format", "no program", 0o755);
     site.add("folder", "#!/etc\n", 0o755);
     let answer = site.get("/cgi-bin/interpreter").await;
-    assert_eq!(answer.status, 500);
-    assert!(answer.failure().contains("interpreter: its interpreter is missing"), "{}", answer.failure());
+    answer.assert_failed(500);
+    assert!(answer.failure().contains("]: its interpreter is missing"), "{}", answer.failure());
     assert_eq!(site.get("/cgi-bin/format").await.status, 500);
     let answer = site.get("/cgi-bin/folder").await;
     assert_eq!((answer.status, &answer.body[..]), (403, &b"Forbidden\n"[..]));
-    assert!(site.log.lines()[0].contains("folder: it cannot be started"), "{:?}", site.log.lines());
+    assert!(site.log.plain()[2].starts_with("folder: it cannot be started"), "{:?}", site.log.lines());
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ async fn standard_error_is_drained_before_the_head_logged_by_lines_and_bounded()
     let site =
         Site::sh(r"echo first >&2; printf 'a\033[2J\r\n' >&2; yes flood | head -c 2000000 >&2; printf 'A: b\n\ndone'");
     assert_eq!(site.get("/cgi-bin/p").await.text(), "done");
-    let log = site.log.lines();
+    let log = site.log.plain();
     assert_eq!(log[..3], ["p: first", "p: a\u{fffd}[2J", "p: flood"]);
     let size: usize = log.iter().map(String::len).sum();
     assert!((60_000..200_000).contains(&size), "{size} bytes were logged");
@@ -129,14 +129,19 @@ async fn standard_error_is_drained_while_the_body_is_sent_and_half_a_line_is_a_l
     assert!(answer.error.is_none() && answer.body.len() == 200_000);
     let site = Site::sh(r"printf 'A: b\n\n'; printf end >&2");
     site.get("/cgi-bin/p").await.text();
-    common::until("the last line is logged", || site.log.lines() == ["p: end"]).await;
+    common::until("the last line is logged", || site.log.plain() == ["p: end"]).await;
 }
 
 #[tokio::test]
 async fn what_a_program_says_before_it_fails_is_logged_before_the_failure_is_known() {
     let site = Site::sh("echo reason >&2; exit 1");
     assert_eq!(site.get("/cgi-bin/p").await.status, 502);
-    assert_eq!(site.log.lines(), ["p: reason"]);
+    let log = site.log.plain();
+    assert_eq!(log[0], "p: reason");
+    assert!(
+        log[1].starts_with("p: it ended badly (exit status: 1 after ") && log[1].ends_with(" ms; it said: reason)")
+    );
+    assert_eq!(log.len(), 2);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn a_program_that_writes_for_ever_is_stopped_and_nothing_is_logged() {
 async fn a_head_that_does_not_come_in_time_is_a_timeout() {
     let site = Site::sh("echo $$ > pid; printf 'A: b\n'; sleep 60").timeout(Duration::from_millis(300));
     let answer = site.get("/cgi-bin/p").await;
-    assert_eq!((answer.status, answer.error.unwrap().kind()), (504, Kind::Timeout));
+    answer.assert_failed(504);
     until_gone(&pid_in(&site.path("pid")).await).await;
 }
 

@@ -1,6 +1,7 @@
 //! The first argument of an application: the request.
 
 mod keys;
+mod redirected;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 

@@ -2,7 +2,9 @@
 
 use http::HeaderMap;
 
-use crate::{Body, IntoHeaders, IntoStatus, Result, Status, Writer, head::refuse_hop_by_hop, write::WriteBody};
+use crate::{
+    Body, Environ, IntoHeaders, IntoStatus, Result, Status, Writer, head::refuse_hop_by_hop, write::WriteBody,
+};
 
 /// The second argument of an [`App`](crate::App): checks status and headers while the application still runs.
 ///
@@ -44,7 +46,7 @@ pub struct Started {
 impl Started {
     /// Answers with a body that is there already, or that is pulled block by block.
     pub fn body(self, body: impl Into<Body>) -> Response {
-        Response { status: self.status, headers: self.headers, body: body.into() }
+        Response { status: self.status, headers: self.headers, body: body.into(), instead: None }
     }
 
     /// Answers with a body that the async block `block` writes: PEP 3333's `write()`, as a coroutine.
@@ -82,6 +84,7 @@ pub struct Response {
     status: Status,
     headers: HeaderMap,
     body: Body,
+    instead: Option<Box<Environ>>,
 }
 
 impl Response {
@@ -108,6 +111,17 @@ impl Response {
     /// The same response with another body: for middleware that compresses, counts or filters it.
     pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
         Response { body: map(self.body), ..self }
+    }
+
+    /// Asks the host to answer `environ` in the place of this response, as CGI's local redirects do (RFC 3875, section
+    /// 6.2.2). A host that does not know how sends the response itself: it should lead the client to the same place.
+    pub fn instead(self, environ: Environ) -> Self {
+        Response { instead: Some(Box::new(environ)), ..self }
+    }
+
+    /// The request that is to be answered in the place of this response: for hosts, which must bound how often they do.
+    pub fn take_instead(&mut self) -> Option<Environ> {
+        self.instead.take().map(|environ| *environ)
     }
 
     /// Takes the response apart: for hosts.

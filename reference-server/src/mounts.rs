@@ -1,17 +1,22 @@
 //! Several Apps under one URL space.
 
-use gateway_spec::{App, BoxApp, Environ, Response, Result, StartResponse};
+use gateway_spec::{App, BoxApp, Environ, Error, Response, Result, StartResponse};
 use http::Method;
 
 /// An App that hands each request to the App with the longest prefix that its path begins with.
 ///
 /// The prefix moves from PATH_INFO to SCRIPT_NAME. `/app` matches `/app` and `/app/x`, never `/appother`; `/` matches
 /// everything. A path that nothing matches is answered with 404.
+///
+/// An App may leave the answer to what is at another path ([`Response::instead`]): that is found in the same way.
 #[derive(Clone, Debug)]
 pub struct Mounts<A = BoxApp> {
     /// Longest prefix first.
     mounts: Vec<(String, A)>,
 }
+
+/// How often a request may be sent on from one path to another.
+const HOPS: usize = 10;
 
 impl Mounts {
     /// No mounts: every path is 404.
@@ -48,6 +53,19 @@ impl<A> Default for Mounts<A> {
 
 impl<A: App> App for Mounts<A> {
     async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
+        for _ in 0..=HOPS {
+            let mut response = self.dispatch(environ, start_response.clone()).await?;
+            match response.take_instead() {
+                Some(elsewhere) => environ = elsewhere,
+                None => return Ok(response),
+            }
+        }
+        Err(Error::new(format!("sent on {HOPS} times, and then to {:?}", environ.raw_target())))
+    }
+}
+
+impl<A: App> Mounts<A> {
+    async fn dispatch(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
         match self.mounts.iter().find(|(prefix, _)| environ.mount(prefix)) {
             Some((_, app)) => app.call(environ, start_response).await,
             None if environ.method() == Method::OPTIONS && environ.raw_path() == "*" => {

@@ -12,7 +12,10 @@ enum Outcome {
 }
 
 fn read(pieces: &[&[u8]]) -> Outcome {
-    let mut parser = Parser::default();
+    read_with(Parser::default(), pieces)
+}
+
+fn read_with(mut parser: Parser, pieces: &[&[u8]]) -> Outcome {
     for (index, piece) in pieces.iter().enumerate() {
         match parser.feed(piece) {
             Ok(Some(head)) => {
@@ -142,6 +145,35 @@ fn a_status_may_come_in_two_writes() {
     assert_eq!(status, 203);
 }
 
+#[test]
+fn a_whole_response_has_a_status_line_and_interim_ones_are_skipped() {
+    let nph = |block: &[u8]| read_with(Parser::nph(), &[block]);
+    let early =
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.0 299 Hi There\r\nA: b\n\nbody";
+    let Outcome::Head { status, headers, body, .. } = nph(early) else { panic!() };
+    assert_eq!((status, headers.len(), &body[..]), (299, 1, &b"body"[..]));
+    let Outcome::Head { status, dropped, .. } = nph(b"HTTP/1.1 200 OK\nStatus: 404\n\n") else { panic!() };
+    assert_eq!((status, dropped.len()), (200, 1));
+    for bad in ["HTTP/2 200 OK", "HTTP/1.1 200OK", "HTTP/1.1  200 OK", "HTTP/1.x 200 OK", "A: b", "", "HTTP/1.1 199x Y"]
+    {
+        let outcome = nph(format!("{bad}\n\n").as_bytes());
+        assert!(matches!(outcome, Outcome::Failed(HeadError::Status(_))), "{bad:?}: {outcome:?}");
+    }
+    let chunked = nph(b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n");
+    assert_eq!(chunked, Outcome::Failed(HeadError::TransferEncoding));
+}
+
+#[test]
+fn a_redirect_is_local_with_a_path_and_without_a_status() {
+    let local = |block: &str| Parser::default().feed(block.as_bytes()).unwrap().unwrap().is_local_redirect;
+    assert!(local("Location: /x?y\n\n") && local("A: b\nLocation: /\n\n"));
+    for client in
+        ["Location: http://e/x", "Location: x", "Location: /x\nStatus: 302 Found", "Status: 301\nLocation: /x"]
+    {
+        assert!(!local(&format!("{client}\n\n")), "{client}");
+    }
+}
+
 /// Lines of which blocks are made: good, bad and borderline.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -174,6 +206,21 @@ proptest! {
             prop_assert_eq!(&read(&[&block[..split], &block[split..]]), &whole, "split at {}", split);
         }
         prop_assert_eq!(&read(&block.chunks(1).collect::<Vec<_>>()), &whole);
+    }
+
+    #[test]
+    fn every_split_of_a_whole_response_gives_what_the_whole_gives(
+        interim in 0..3usize,
+        status in 95..605u16,
+        block in block(),
+    ) {
+        let line = format!("{}HTTP/1.1 {status} X\r\n", "HTTP/1.1 102 P\nA: b\n\n".repeat(interim));
+        let block = [line.as_bytes(), &block].concat();
+        let whole = read_with(Parser::nph(), &[&block]);
+        for split in (0..=block.len()).step_by(1 + block.len() / 256) {
+            let parts = read_with(Parser::nph(), &[&block[..split], &block[split..]]);
+            prop_assert_eq!(&parts, &whole, "split at {}", split);
+        }
     }
 
     #[test]

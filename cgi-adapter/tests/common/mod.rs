@@ -48,6 +48,16 @@ impl Log {
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
+
+    /// The lines, without the requests' ids: `program: text`.
+    pub(crate) fn plain(&self) -> Vec<String> {
+        let plain =
+            |line: &String| match line.split_once(" [").and_then(|(name, rest)| Some((name, rest.split_once("]")?))) {
+                Some((name, (_, text))) => format!("{name}{text}"),
+                None => line.clone(),
+            };
+        self.0.lock().unwrap().iter().map(plain).collect()
+    }
 }
 
 impl Site {
@@ -120,7 +130,10 @@ impl Site {
     }
 
     pub(crate) async fn send_body(&self, request: request::Builder, input: Input) -> Answer {
-        Answer::of(self.response(request, input).await).await
+        let logged = self.log.lines().len();
+        let mut answer = Answer::of(self.response(request, input).await).await;
+        answer.log = self.log.lines().split_off(logged);
+        answer
     }
 
     /// The response with its body still running.
@@ -145,6 +158,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// What the body ended in, or why there was no response.
     pub(crate) error: Option<Error>,
+    /// What was logged meanwhile.
+    pub(crate) log: Vec<String>,
 }
 
 impl Answer {
@@ -153,11 +168,18 @@ impl Answer {
             Ok(response) => response.into_parts(),
             Err(error) => {
                 let status = error.kind().status().as_u16();
-                return Answer { status, headers: HeaderMap::new(), body: Vec::new(), error: Some(error) };
+                return Answer {
+                    status,
+                    headers: HeaderMap::new(),
+                    body: Vec::new(),
+                    error: Some(error),
+                    log: Vec::new(),
+                };
             }
         };
         let mut body = pin!(body);
-        let mut answer = Answer { status: status.code().as_u16(), headers, body: Vec::new(), error: None };
+        let mut answer =
+            Answer { status: status.code().as_u16(), headers, body: Vec::new(), error: None, log: Vec::new() };
         let frames = async {
             while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
                 match frame {
@@ -177,9 +199,19 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// Why it failed, as the log has it.
+    /// Why it failed, as the log has it: what the server would write of an error, or what was written last.
     pub(crate) fn failure(&self) -> String {
-        self.error.as_ref().expect("it should have failed").chain()
+        let logged = self.log.last().cloned();
+        self.error.as_ref().map(Error::chain).or(logged).expect("it should have failed")
+    }
+
+    /// That it is the answer to a failure: a text with the id of the request, which stands in the log.
+    pub(crate) fn assert_failed(&self, status: u16) {
+        assert_eq!((self.status, self.error.is_none()), (status, true), "{self:?}");
+        let text = std::str::from_utf8(&self.body).unwrap();
+        let request = text.trim_end().rsplit_once("request ").expect("the client is told an id").1;
+        assert!(text.starts_with(&status.to_string()) && text.lines().count() == 2, "{text}");
+        assert!(self.failure().contains(&format!(" [{request}]: ")), "{request} is not in {:?}", self.log);
     }
 }
 
@@ -197,6 +229,38 @@ pub(crate) fn chunked(blocks: Vec<Bytes>) -> Input {
         }
     }
     Input::new(Blocks(blocks.into_iter()))
+}
+
+/// A body that comes when the test says so.
+pub(crate) fn channel() -> (BlockSender, Input) {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    (BlockSender(sender), Input::new(Received(receiver)))
+}
+
+pub(crate) struct BlockSender(tokio::sync::mpsc::UnboundedSender<Result<Bytes>>);
+
+struct Received(tokio::sync::mpsc::UnboundedReceiver<Result<Bytes>>);
+
+impl BlockSender {
+    pub(crate) fn send(&mut self, block: &'static str) {
+        self.0.send(Ok(block.into())).unwrap();
+    }
+
+    pub(crate) fn fail(&mut self, kind: gateway_spec::Kind) {
+        self.0.send(Err(kind.into())).unwrap();
+    }
+}
+
+impl http_body::Body for Received {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>>>> {
+        self.0.poll_recv(cx).map(|block| block.map(|block| block.map(Frame::data)))
+    }
 }
 
 /// The interpreter itself rather than a shim that starts one.

@@ -1,9 +1,11 @@
 //! Targets made into Apps.
 
+#[cfg(feature = "cgi")]
+mod cgi;
 #[cfg_attr(not(feature = "python"), path = "load/without_python.rs")]
 mod python;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use gateway_spec::{App, BoxApp, Environ, Response, StartResponse};
 use reference_server::{Files, Mounts};
@@ -51,11 +53,16 @@ pub(super) fn load(
     options: &ServeOptions,
     python: &mut Python,
 ) -> Result<Mounts<Loaded>, Failure> {
+    #[cfg(feature = "cgi")]
+    let running = cgi_adapter::Capacity::new(options.cgi_concurrency as usize, usize::MAX);
     let (mut loaded, mut reports) = (Mounts::default(), Vec::new());
     for (Mount { prefix, target }, _) in mounts {
         let app = match target {
             Target::Wsgi(callable) => python.load(callable, options),
-            Target::Cgi { path, timeout } => cgi(path, *timeout).map(Loaded::from),
+            #[cfg(feature = "cgi")]
+            Target::Cgi { path, options } => cgi::load(path, options, &running).map(Loaded::from),
+            #[cfg(not(feature = "cgi"))]
+            Target::Cgi { path, .. } => Err(left_out(&format!("cgi:{}", path.display()), "cgi")),
             Target::Static { folder, listing } => files(folder, listing.unwrap_or(options.listing)).map(Loaded::from),
             Target::App(app) => Ok(app.app().into()),
         };
@@ -73,23 +80,6 @@ fn files(folder: &Path, listing: bool) -> Result<BoxApp, Report> {
         Report::new(what).because(&error).tip(tried(folder, "a folder"))
     })?;
     Ok(BoxApp::new(files.listing(listing)))
-}
-
-#[cfg(feature = "cgi")]
-fn cgi(path: &Path, timeout: Option<Duration>) -> Result<BoxApp, Report> {
-    let programs = cgi_adapter::Cgi::new(path).map_err(|error| {
-        let what = format!("cannot offer the programs of cgi:{}", path.display());
-        Report::new(what).because(&error).tip(tried(path, "a program that can be executed, or a folder of them"))
-    })?;
-    Ok(BoxApp::new(match timeout {
-        Some(timeout) => programs.timeout(timeout),
-        None => programs,
-    }))
-}
-
-#[cfg(not(feature = "cgi"))]
-fn cgi(path: &Path, _: Option<Duration>) -> Result<BoxApp, Report> {
-    Err(left_out(&format!("cgi:{}", path.display()), "cgi"))
 }
 
 /// What the path was taken for.

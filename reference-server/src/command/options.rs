@@ -71,6 +71,11 @@ pub(super) struct ServeOptions {
     #[arg(value_name = "N", default_value = "1", value_parser = one_worker)]
     pub(super) workers: u16,
 
+    /// CGI programs that run at once, those of all mounts together; a mount has a bound of its own beside it
+    #[arg(long, env = "GATEWAY_CGI_CONCURRENCY", hide_env_values = true)]
+    #[arg(value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) cgi_concurrency: u32,
+
     /// Virtual environment that Python imports from; else VIRTUAL_ENV, if that is set
     #[arg(long, env = "GATEWAY_VENV", hide_env_values = true, value_name = "FOLDER")]
     pub(super) venv: Option<PathBuf>,

@@ -4,7 +4,6 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
-    time::Duration,
 };
 
 use toml::Value;
@@ -12,7 +11,12 @@ use toml::Value;
 use super::{
     apps::Builtin,
     nearest::{did_you_mean, nearest},
+    options::Size,
 };
+
+mod cgi;
+
+pub(super) use cgi::CgiOptions;
 
 /// An application and the prefix of the paths that it answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +33,7 @@ pub(super) enum Target {
     Wsgi(String),
     Cgi {
         path: PathBuf,
-        timeout: Option<Duration>,
+        options: CgiOptions,
     },
     Static {
         folder: PathBuf,
@@ -82,13 +86,18 @@ impl Mount {
     /// The other way round: the value in the configuration file.
     pub(super) fn to_toml(&self) -> Value {
         let target = Value::String(self.target.to_string());
-        let option = match self.target {
-            Target::Static { listing: Some(listing), .. } => ("listing", Value::Boolean(listing)),
-            Target::Cgi { timeout: Some(timeout), .. } => ("timeout", Value::Integer(timeout.as_secs().cast_signed())),
-            _ => return target,
+        let mut table = match &self.target {
+            Target::Static { listing: Some(listing), .. } => {
+                toml::Table::from_iter([("listing".to_owned(), Value::Boolean(*listing))])
+            }
+            Target::Cgi { options, .. } => options.table().clone(),
+            _ => toml::Table::new(),
         };
-        let pairs = [("target", target), option];
-        Value::Table(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        if table.is_empty() {
+            return target;
+        }
+        table.insert("target".to_owned(), target);
+        Value::Table(table)
     }
 }
 
@@ -118,7 +127,7 @@ impl FromStr for Target {
             "wsgi" => Err(format!(
                 "{what:?} is not MODULE:CALLABLE (for what is called {what:?} in a module called \"wsgi\": wsgi:{text})"
             )),
-            "cgi" => Ok(Target::Cgi { path: what.into(), timeout: None }),
+            "cgi" => Ok(Target::Cgi { path: what.into(), options: CgiOptions::default() }),
             "static" => Ok(Target::Static { folder: what.into(), listing: None }),
             "app" => Builtin::named(what).map(Target::App).map_err(|error| format!("{error}{}", python_hint(text))),
             _ => match nearest(kind, KINDS) {
@@ -171,29 +180,31 @@ impl Target {
     /// Sets an option that the configuration file has for this mount.
     fn set(&mut self, option: &str, value: &Value) -> Result<(), String> {
         let kind = self.kind();
-        let options: &[&str] = match (self, option) {
-            (Target::Static { listing, .. }, "listing") => {
+        let mut known = vec!["target"];
+        match self {
+            Target::Static { listing, .. } if option == "listing" => {
                 *listing = Some(value.as_bool().ok_or("\"listing\" must be true or false")?);
                 return Ok(());
             }
-            (Target::Cgi { timeout, .. }, "timeout") => {
-                let seconds = value.as_integer().and_then(|seconds| u32::try_from(seconds).ok()).filter(|&it| it > 0);
-                let seconds = seconds.ok_or("\"timeout\" must be a whole number of seconds")?;
-                *timeout = Some(Duration::from_secs(seconds.into()));
-                return Ok(());
-            }
-            (Target::Static { .. }, _) => &["target", "listing"],
-            (Target::Cgi { .. }, _) => &["target", "timeout"],
-            _ => &["target"],
-        };
-        let hint = did_you_mean(option, options.iter().copied());
-        Err(format!("{kind} targets have no option {option:?}{hint}; there are {}", options.join(", ")))
+            Target::Static { .. } => known.push("listing"),
+            Target::Cgi { options, .. } => match options.set(option, value) {
+                Some(result) => return result,
+                None => known.extend(CgiOptions::names()),
+            },
+            _ => {}
+        }
+        let hint = did_you_mean(option, known.iter().copied());
+        Err(format!("{kind} targets have no option {option:?}{hint}; there are {}", known.join(", ")))
     }
 
     /// Makes a relative path one below `base`.
     pub(super) fn relative_to(&mut self, base: &Path) {
         match self {
-            Target::Cgi { path, .. } | Target::Static { folder: path, .. } => *path = base.join(&*path),
+            Target::Cgi { path, options } => {
+                *path = base.join(&*path);
+                options.relative_to(base);
+            }
+            Target::Static { folder, .. } => *folder = base.join(&*folder),
             Target::Wsgi(target) => {
                 if let Some((file, callable)) = target.rsplit_once(':').filter(|(module, _)| module.ends_with(".py")) {
                     *target = format!("{}:{callable}", base.join(file).display());

@@ -1,6 +1,7 @@
 //! What the tests have in common: a running `gateway`, a client that sees every byte, and the programs around them.
 
 pub(crate) mod client;
+pub(crate) mod curl;
 pub(crate) mod files;
 pub(crate) mod programs;
 pub(crate) mod python;
@@ -15,7 +16,7 @@ use std::{
 };
 
 pub(crate) use client::{Client, End, Response};
-pub(crate) use server::{Gateway, Server, Shared};
+pub(crate) use server::{BothWays, Gateway, Server, Shared};
 
 /// How long anything that must happen may take. Nothing is ever waited for in vain but by a test that fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

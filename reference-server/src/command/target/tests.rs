@@ -73,13 +73,26 @@ fn what_cannot_be_meant_is_refused_with_what_could_be() {
 fn tables_have_options_of_their_kind() {
     let listed = from_toml("{ target = 'static:files', listing = true }").unwrap();
     assert_eq!(listed.target, Target::Static { folder: "files".into(), listing: Some(true) });
-    let timed = from_toml("{ target = 'cgi:bin', timeout = 5 }").unwrap();
-    assert_eq!(timed.target, Target::Cgi { path: "bin".into(), timeout: Some(Duration::from_secs(5)) });
+    let Target::Cgi { path, options } = from_toml("{ target = 'cgi:bin', timeout = 5, nph = true }").unwrap().target
+    else {
+        panic!("it is no cgi target");
+    };
+    assert_eq!((path, options.number("timeout"), options.boolean("nph")), ("bin".into(), Some(5), true));
     for (value, hint) in [
         ("{ target = 'static:files', Listings = true }", "did you mean \"listing\"?"),
         ("{ target = 'static:files', timeout = 5 }", "static targets have no option \"timeout\""),
         ("{ target = 'static:files', listing = 'yes' }", "must be true or false"),
         ("{ target = 'cgi:bin', timeout = 0 }", "whole number of seconds"),
+        ("{ target = 'cgi:bin', time-out = 5 }", "did you mean \"timeout\"?"),
+        ("{ target = 'cgi:bin', stream = 1 }", "true or false"),
+        ("{ target = 'cgi:bin', concurrency = 0 }", "a whole number from 1"),
+        ("{ target = 'cgi:bin', queue = -1 }", "a whole number from 0"),
+        ("{ target = 'cgi:bin', environ = { A = 1 } }", "a table of names and strings"),
+        ("{ target = 'cgi:bin', pass-environ = 'TZ' }", "a list of strings"),
+        ("{ target = 'cgi:bin', sendfile = [1] }", "a list of strings"),
+        ("{ target = 'cgi:bin', interpreters = { '' = 'x' } }", "a table of suffixes and paths"),
+        ("{ target = 'cgi:bin', limits = { memroy = 1 } }", "did you mean \"memory\"?"),
+        ("{ target = 'cgi:bin', limits = { memory = '1X' } }", "nor one like \"512M\""),
         ("{ target = 'app:hello', listing = true }", "app targets have no option"),
         ("{ listing = true }", "lacks the key \"target\""),
         ("{ target = 1 }", "must be a string"),
@@ -90,9 +103,28 @@ fn tables_have_options_of_their_kind() {
     }
 }
 
+/// A table with all options of CGI programs.
+const ALL: &str = "{ target = 'cgi:bin', timeout = 5, head-timeout = 2, total-timeout = 60, stream = true, nph = true, \
+    indexed = true, pass-authorization = true, allow-writable = true, interpreters = { '.php' = '/usr/bin/php-cgi', \
+    '.cgi' = '' }, document-root = 'www', environ = { NAME = 'value' }, pass-environ = ['TZ'], concurrency = 8, \
+    queue = 0, sendfile = ['files', '/srv'], limits = { cpu = 10, memory = '512M', processes = 32, file-size = 1 } }";
+
+#[test]
+fn cgi_programs_have_their_options_and_paths_begin_at_the_file() {
+    let mut target = from_toml(ALL).unwrap().target;
+    target.relative_to(Path::new("/base"));
+    let Target::Cgi { options, .. } = &target else { panic!("it is no cgi target") };
+    assert_eq!(CgiOptions::names().filter(|name| options.table().contains_key(*name)).count(), 16);
+    assert_eq!(options.text("document-root"), Some("/base/www"));
+    assert_eq!(options.texts("sendfile").collect::<Vec<_>>(), ["/base/files", "/srv"]);
+    assert_eq!(options.pairs("interpreters").collect::<Vec<_>>(), [(".cgi", ""), (".php", "/usr/bin/php-cgi")]);
+    assert_eq!((options.limit("memory"), options.limit("cpu")), (Some(512 << 20), Some(10)));
+    assert_eq!((options.number("queue"), options.texts("pass-environ").collect()), (Some(0), vec!["TZ"]));
+}
+
 #[test]
 fn toml_and_back_is_the_same() {
-    for value in ["'app:echo'", "{ target = 'static:files', listing = false }", "{ target = 'cgi:bin', timeout = 5 }"] {
+    for value in ["'app:echo'", "{ target = 'static:files', listing = false }", ALL] {
         let mount = from_toml(value).unwrap();
         assert_eq!(Mount::from_toml("/m", &mount.to_toml()), Ok(mount));
     }

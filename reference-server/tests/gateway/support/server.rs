@@ -38,6 +38,12 @@ pub(crate) struct Shared {
     start: fn() -> Server,
 }
 
+/// Two such servers: one with threads for Python, and one that calls Python inside its event loop.
+pub(crate) struct BothWays {
+    threads: Shared,
+    inline: Shared,
+}
+
 impl Gateway {
     /// Serves `targets`; paths and modules are looked up in the folder of the test applications.
     pub(crate) fn new<T: AsRef<OsStr>>(targets: impl IntoIterator<Item = T>) -> Self {
@@ -46,6 +52,10 @@ impl Gateway {
         // Whoever runs the tests may have set some of the command's options.
         for (name, _) in env::vars().filter(|(name, _)| name.starts_with("GATEWAY_") || name == "PORT") {
             command.env_remove(name);
+        }
+        // The same tests again, in another way of calling applications: `TEST_THREADS=1 cargo test`.
+        if let Some(threads) = env::var_os("TEST_THREADS") {
+            command.env("GATEWAY_THREADS", threads);
         }
         command.env_remove("VIRTUAL_ENV").env_remove("PYTHONPATH").env("PYTHONDONTWRITEBYTECODE", "1");
         // cargo sets it for tests; libpython must be found without.
@@ -166,8 +176,17 @@ impl Server {
 
     /// The most memory that the server has had at once, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that the server has now, in bytes.
+    pub(crate) fn resident_memory(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, which: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
         line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
     }
 
@@ -212,6 +231,18 @@ impl Shared {
         let server = Arc::new((self.start)());
         *shared = Arc::downgrade(&server);
         server
+    }
+}
+
+impl BothWays {
+    pub(crate) const fn new(threads: fn() -> Server, inline: fn() -> Server) -> Self {
+        BothWays { threads: Shared::new(threads), inline: Shared::new(inline) }
+    }
+
+    /// Runs a case with each of them.
+    pub(crate) fn each(&self, case: impl Fn(Arc<Server>)) {
+        case(self.threads.server());
+        case(self.inline.server());
     }
 }
 

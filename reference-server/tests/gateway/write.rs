@@ -1,0 +1,54 @@
+//! `write()`: what it does while its response is under way, and after that.
+
+use crate::support::{End, Gateway, Server, files::Signals, wait_until};
+
+fn start(threads: &str) -> Server {
+    Gateway::new(["wsgi:write_app:application"]).option("--threads", threads).start()
+}
+
+#[test]
+fn write_does_not_fail_because_the_response_has_no_body() {
+    for threads in ["4", "1"] {
+        let server = start(threads);
+        for (method, status) in [("HEAD", "200 OK"), ("GET", "304 Not Modified"), ("GET", "204 No Content")] {
+            let signals = Signals::new();
+            let mut client = server.connect();
+            let path = signals.path();
+            client.send(format!("{method} /reports?{path} HTTP/1.1\r\nHost: a\r\nX-Status: {status}\r\n\r\n"));
+            if threads != "1" {
+                // All of the response is here, and the application still writes.
+                client.response_to(method);
+            }
+            signals.give("go");
+            wait_until("the application's end", || signals.content("wrote").is_some());
+            assert_eq!(signals.content("wrote").as_deref(), Some("fine"), "{method} {status}, --threads {threads}");
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_not_collected() {
+    for threads in ["4", "1"] {
+        let server = start(threads);
+        let mut client = server.connect();
+        client.send("GET /big?300 HTTP/1.1\r\nHost: a\r\n\r\n");
+        let head = client.head();
+        let mut length = 0;
+        let end = client.body(&head, "GET", |block| length += block.len());
+        assert_eq!((length, end), (300 << 20, End::Complete));
+        let peak = server.peak_memory();
+        assert!(peak < 100 << 20, "--threads {threads}: {peak} bytes of memory at once");
+    }
+}
+
+#[test]
+fn write_raises_when_its_response_is_over() {
+    for threads in ["4", "1"] {
+        let server = start(threads);
+        server.get("/keeps").expect(200, "kept");
+        // The longer one is more than is taken without waiting for the client, and there is none.
+        for count in [1, 100_000] {
+            server.get(&format!("/uses-kept?{count}")).expect(200, "an exception");
+        }
+    }
+}
