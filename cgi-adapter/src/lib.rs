@@ -42,6 +42,7 @@ pub use capacity::Capacity;
 pub use descriptors::keep_descriptors_private;
 pub use error::LoadError;
 pub use limits::Limits;
+pub use spawn::end_programs;
 
 use crate::{environ::Variables, resolve::Programs, settings::Settings};
 

@@ -23,6 +23,7 @@ use tokio::net::unix::pipe;
 
 pub(crate) use process::Process;
 pub(crate) use stage::reserve;
+pub use supervisor::end_programs;
 
 use crate::{
     capacity::Place,

@@ -25,6 +25,8 @@ pub(crate) struct PyBody {
     source: Source,
     /// A block was given out and must be sent before the next is asked for.
     sending: bool,
+    /// Somebody has asked for a block.
+    asked: bool,
 }
 
 enum Source {
@@ -40,7 +42,7 @@ enum Source {
 impl PyBody {
     /// The rest of the iterable is still to be pulled.
     pub(crate) fn pulling(exchange: Arc<Exchange>, iteration: Iteration) -> Body {
-        PyBody { exchange, source: Source::Waiting(iteration), sending: false }.into()
+        PyBody { exchange, source: Source::Waiting(iteration), sending: false, asked: false }.into()
     }
 
     /// The job that began the response still runs.
@@ -48,17 +50,17 @@ impl PyBody {
         exchange: Arc<Exchange>,
         job: impl Future<Output = Result<Result<Rest>>> + Send + 'static,
     ) -> Body {
-        PyBody { exchange, source: Source::Running(Box::pin(job)), sending: false }.into()
+        PyBody { exchange, source: Source::Running(Box::pin(job)), sending: false, asked: false }.into()
     }
 
     /// All blocks are in the exchange.
     pub(crate) fn ended(exchange: Arc<Exchange>) -> Body {
-        PyBody { exchange, source: Source::Over, sending: false }.into()
+        PyBody { exchange, source: Source::Over, sending: false, asked: false }.into()
     }
 
     /// The callable failed when it had given out blocks already.
     pub(crate) fn failed(exchange: Arc<Exchange>, error: Error) -> Body {
-        PyBody { exchange, source: Source::Failed(error), sending: false }.into()
+        PyBody { exchange, source: Source::Failed(error), sending: false, asked: false }.into()
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -99,6 +101,7 @@ impl http_body::Body for PyBody {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        self.asked = true;
         loop {
             if let Poll::Ready(block) = self.exchange.poll_block(cx.waker()) {
                 self.sending = block.is_some();
@@ -125,7 +128,7 @@ impl http_body::Body for PyBody {
 
 impl Drop for PyBody {
     fn drop(&mut self) {
-        self.exchange.close();
+        self.exchange.close(!self.asked);
     }
 }
 

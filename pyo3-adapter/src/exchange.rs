@@ -14,7 +14,7 @@ use gateway_spec::{
 };
 use http::{HeaderMap, Method, Uri};
 use pyo3::{
-    exceptions::{PyAssertionError, PyConnectionResetError, PyTypeError},
+    exceptions::{PyAssertionError, PyConnectionResetError, PyRuntimeError, PyTypeError},
     prelude::*,
     types::{PyBytes, PyIterator, PyList, PyTuple},
 };
@@ -53,8 +53,12 @@ struct State {
     written: bool,
     /// All blocks are there; what is left is to close the iterable.
     ended: bool,
-    /// The body is gone: the response is sent, or the client is not there any more.
+    /// The body is gone: nobody takes another block.
     closed: bool,
+    /// The response has no body, whatever is written: that of HEAD, for one.
+    bodiless: bool,
+    /// The iterable is closed, or there never was one: the callable has no more to say.
+    over: bool,
     /// A call took too long.
     timed_out: bool,
     blocks: VecDeque<Bytes>,
@@ -152,7 +156,13 @@ impl Exchange {
 
     /// Passes on what write() was given. Returns when there is room for more (PEP 3333, "The write() Callable").
     pub(crate) fn write(&self, py: Python<'_>, block: &Bound<'_, PyBytes>) -> PyResult<()> {
-        self.lock().written = true;
+        {
+            let mut state = self.lock();
+            if state.over {
+                return Err(PyRuntimeError::new_err("write() was called when its response was over"));
+            }
+            state.written = true;
+        }
         if block.as_bytes().is_empty() {
             return Ok(());
         }
@@ -161,8 +171,9 @@ impl Exchange {
             let wait = || drop(self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner));
             py.detach(|| self.host.wait(&mut { wait }));
         }
-        match self.lock().closed {
-            true => Err(PyConnectionResetError::new_err("the client has gone away")),
+        let state = self.lock();
+        match state.closed && !state.bodiless {
+            true => Err(PyConnectionResetError::new_err("nobody takes more of this response")),
             false => Ok(()),
         }
     }
@@ -193,12 +204,12 @@ impl Exchange {
     pub(crate) fn consume(self: &Arc<Self>, py: Python<'_>, result: Bound<'_, PyAny>) -> PyResult<Rest> {
         if !self.lock().written {
             if let Some(bytes) = whole(&result)? {
-                self.lock().check()?;
+                self.end()?;
                 error_log::flush(&self.log);
                 return Ok(Rest::Whole(bytes));
             }
             if let Some(range) = file_wrapper::file_range(py, &result, self)? {
-                self.lock().check()?;
+                self.end()?;
                 return Ok(Rest::File(range));
             }
         }
@@ -213,11 +224,23 @@ impl Exchange {
         iteration.pull(py)
     }
 
+    /// The body is whole.
+    fn end(&self) -> PyResult<()> {
+        let mut state = self.lock();
+        state.over = true;
+        state.check()
+    }
+
     /// Logs an exception with its traceback, and makes an error of it.
     pub(crate) fn failed(&self, py: Python<'_>, error: &PyErr) -> Error {
         error_log::flush(&self.log);
+        let timed_out = {
+            let mut state = self.lock();
+            state.over = true;
+            state.timed_out
+        };
         // What was interrupted because of its time is in the log already.
-        if !self.lock().timed_out {
+        if !timed_out {
             self.log.write(&error::traceback(py, error));
         }
         error::raised(py, error)
@@ -268,10 +291,11 @@ impl Exchange {
         Poll::Pending
     }
 
-    /// The body is gone.
-    pub(crate) fn close(&self) {
+    /// The body is gone; if it was never asked for a block, the response has none.
+    pub(crate) fn close(&self, bodiless: bool) {
         let mut state = self.lock();
         state.closed = true;
+        state.bodiless = bodiless;
         state.waiting = None;
         state.blocks.clear();
         self.room.notify_all();
@@ -365,6 +389,7 @@ impl Iteration {
 
     fn close(&mut self, py: Python<'_>) {
         self.iterator = None;
+        self.exchange.lock().over = true;
         if let Some(result) = self.result.take() {
             close(py, &result.into_bound(py), &self.exchange.log);
         }
@@ -374,6 +399,7 @@ impl Iteration {
 impl Drop for Iteration {
     fn drop(&mut self) {
         let Some(result) = self.result.take() else { return };
+        self.exchange.lock().over = true;
         let (iterator, log) = (self.iterator.take(), self.exchange.log.clone());
         let close = move || {
             Python::attach(|py| {

@@ -73,7 +73,11 @@ impl Framed {
         };
         Poll::Ready(match (block, self.owed.as_mut()) {
             (Some(Ok(mut block)), Some(owed)) => {
-                block.truncate(usize::try_from(*owed).unwrap_or(usize::MAX));
+                let owed_now = usize::try_from(*owed).unwrap_or(usize::MAX);
+                if block.len() > owed_now {
+                    tracing::error!("the application gave more than its Content-Length: the rest was not sent");
+                    block.truncate(owed_now);
+                }
                 *owed -= block.len() as u64;
                 if *owed == 0 {
                     self.source = Source::Empty;

@@ -224,6 +224,14 @@ struct Tracing;
 
 impl LogSink for Tracing {
     fn line(&self, line: &str) {
-        tracing::error!(target: "app", "{line}");
+        // What clients have sent may stand in a line, and must not look like another, or command a terminal.
+        let mut printable = String::with_capacity(line.len());
+        for character in line.chars() {
+            match character.is_control() && character != '\t' {
+                true => printable.extend(character.escape_default()),
+                false => printable.push(character),
+            }
+        }
+        tracing::error!(target: "app", "{printable}");
     }
 }

@@ -4,6 +4,7 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::process::ExitStatusExt},
     process::ExitStatus,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -134,6 +135,7 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn new(id: Pid) -> Self {
+        running().push(id);
         Group { id, begun: Instant::now(), reaped: None }
     }
 
@@ -154,14 +156,47 @@ impl Group {
 
     fn wait(&mut self, options: WaitIdOptions) -> Option<ExitStatus> {
         if self.reaped.is_none() {
+            // Once it is reaped, its number may be another's: it must not be in the list then.
+            let mut running = running();
             self.reaped = match waitid(WaitId::Pid(self.id), options) {
                 Ok(status) => status.map(exit_status),
                 // The server ignores SIGCHLD, so that nobody can know more.
                 Err(_) => Some(ExitStatus::from_raw(0)),
             };
+            if self.reaped.is_some() {
+                running.retain(|id| *id != self.id);
+            }
         }
         self.reaped
     }
+}
+
+/// The groups whose leaders are not reaped, so that their numbers are their own.
+fn running() -> MutexGuard<'static, Vec<Pid>> {
+    static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends every program that still runs, as a group: TERM, and KILL after two seconds. For a server to call when it ends:
+/// the tasks that look after programs end with its event loop.
+pub fn end_programs() {
+    let groups = running();
+    let signal_all = |signal| {
+        for id in groups.iter() {
+            // That nobody is left to get it is what it is for.
+            let _ = kill_process_group(*id, signal);
+        }
+    };
+    let is_running = |id: &Pid| {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(*id), options), Ok(None))
+    };
+    signal_all(Signal::TERM);
+    let begun = std::time::Instant::now();
+    while groups.iter().any(is_running) && begun.elapsed() < GRACE {
+        std::thread::sleep(LOOK);
+    }
+    signal_all(Signal::KILL);
 }
 
 impl Drop for Group {

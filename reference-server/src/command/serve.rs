@@ -50,7 +50,10 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     let shutdown = async {
         let _ = signal.await;
     };
-    runtime.block_on(server.serve_until(app, shutdown)).map_err(|error| cannot("serve", &error))
+    let served = runtime.block_on(server.serve_until(app, shutdown));
+    #[cfg(feature = "cgi")]
+    cgi_adapter::end_programs();
+    served.map_err(|error| cannot("serve", &error))
 }
 
 /// Writes one block to standard output. The server is of use even if nobody reads that.

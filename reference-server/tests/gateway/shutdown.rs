@@ -84,3 +84,15 @@ fn what_does_not_end_in_time_is_cut_off() {
         wait_until(&format!("{name} to end within {PATIENCE:?}"), || !is_running(&pid));
     }
 }
+
+#[test]
+fn a_program_that_goes_on_after_its_answer_is_ended() {
+    let (gateway, signals) = begin();
+    let server = gateway.start();
+    server.get(&format!("/cgi/stays.sh?{}", signals.path())).expect(200, "complete");
+    let pid = signals.content("pid").unwrap();
+    assert!(is_running(&pid));
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit().code(), Some(0));
+    wait_until("the program to end", || !is_running(&pid));
+}

