@@ -38,7 +38,7 @@ impl Default for Limits {
             body: 1 << 30,
             target: 8 * 1024,
             head: 40 * 1024,
-            connections: 10_000,
+            connections: 16_384,
             head_time: Duration::from_secs(20),
             idle_time: Duration::from_secs(75),
             body_time: Duration::from_secs(30),

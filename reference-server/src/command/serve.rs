@@ -8,6 +8,7 @@ use std::{
 };
 
 use reference_server::{AccessLog, Builder, Error, Limits, Runtime, Server};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{
@@ -80,8 +81,22 @@ fn change_folder(options: &ServeOptions) -> Result<(), Failure> {
     })
 }
 
+/// Lets the process open as many files as it may, and says how many connections that leaves room for: each takes one
+/// descriptor, and applications want some too.
+fn connections() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum {
+        limit.current = limit.maximum;
+        // What cannot be raised is what there is.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors / 5 * 4).unwrap_or(usize::MAX)
+}
+
 fn builder(options: &ServeOptions) -> Result<Builder, Failure> {
     let mut limits = Limits::default();
+    limits.connections = limits.connections.min(connections());
     limits.body = options.max_body.0;
     limits.head_time = Duration::from_secs(options.head_timeout.into());
     limits.idle_time = Duration::from_secs(options.keep_alive.into());
