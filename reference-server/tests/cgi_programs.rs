@@ -9,6 +9,7 @@ mod support;
 use std::{
     fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -162,7 +163,10 @@ fn php_cgi_runs_files_of_its_suffix_and_takes_forms_and_uploads() {
     let folder = folder();
     let page = "<?php header('X-Page: yes'); echo $_POST['name'] ?? '-', '|', $_GET['q'] ?? '-', '|', $_SERVER['PATH_INFO'] ?? '-';
         if (isset($_FILES['file'])) echo '|', $_FILES['file']['name'], '|', md5_file($_FILES['file']['tmp_name']);";
-    fs::write(folder.path().join("cgi-bin/page.php"), page).unwrap();
+    let file = folder.path().join("cgi-bin/page.php");
+    fs::write(&file, page).unwrap();
+    // Whatever the umask: what its group can write to is refused.
+    fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(folder.path().join("cgi-bin/secret.inc"), "secret").unwrap();
     let site = Site::new(folder, "'/php' = { target = 'cgi:cgi-bin', interpreters = { '.php' = '/usr/bin/php-cgi' } }");
     let page = site.get("/php/page.php/more?q=1");

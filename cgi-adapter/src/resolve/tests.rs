@@ -137,8 +137,10 @@ fn what_is_no_program_cannot_be_loaded() {
 fn with_interpreters_other_files_are_no_programs() {
     let (folder, mut programs) = site();
     let root = folder.path().join("cgi-bin");
-    fs::write(root.join("page.php"), "<?php").unwrap();
-    fs::write(root.join("page.php.bak"), "<?php").unwrap();
+    for name in ["page.php", "page.php.bak"] {
+        fs::write(root.join(name), "<?php").unwrap();
+        fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
     assert!(programs.add_interpreter(".x", Some(&folder.path().join("missing"))).is_err());
     assert!(programs.add_interpreter(".x", Some(folder.path())).is_err());
     programs.add_interpreter(".php", Some(Path::new("/bin/sh"))).unwrap();

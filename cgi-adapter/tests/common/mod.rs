@@ -118,6 +118,8 @@ impl Site {
         let Ok(mut compiler) = compiler else { return missing("cc") };
         compiler.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
         assert!(compiler.wait().unwrap().success());
+        // Whatever the umask: what its group can write to is refused.
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
         true
     }
 
