@@ -51,6 +51,7 @@ mod error_log;
 mod head;
 mod input;
 mod percent;
+pub mod spec;
 mod spool;
 mod start_response;
 mod write;
