@@ -1,7 +1,9 @@
-//! The access log, in the common log format.
+//! The access log: one line for each request.
+
+mod entry;
+mod format;
 
 use std::{
-    fmt::Write as _,
     fs::OpenOptions,
     io::{self, Write},
     path::Path,
@@ -12,15 +14,19 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use http::{Method, Uri, Version};
-use jiff::{Timestamp, tz::TimeZone};
+use http::request::Parts;
+use jiff::tz::TimeZone;
 
-/// Where access is logged: one line for each request, when its last byte has been handed over.
+pub(crate) use entry::Entry;
+pub use format::{ATOMS, Format, FormatError, NAMES};
+
+/// Where access is logged: one line for each request, when the last byte of its response is written.
 ///
 /// Lines are written by a thread of its own, so that a slow disk or terminal holds nobody up. Dropping the log writes
 /// what is left.
 #[derive(Debug)]
 pub struct AccessLog {
+    format: Format,
     lines: Mutex<Option<Sender<String>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     zone: TimeZone,
@@ -31,7 +37,7 @@ impl AccessLog {
     ///
     /// # Errors
     /// What opening the file, or starting the thread, reports.
-    pub fn open(path: &Path) -> io::Result<Arc<Self>> {
+    pub fn open(path: &Path, format: Format) -> io::Result<Arc<Self>> {
         let output: Box<dyn Write + Send> = match path.to_str() {
             Some("-") => Box::new(io::stdout()),
             _ => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
@@ -40,6 +46,7 @@ impl AccessLog {
         let writer =
             thread::Builder::new().name("gateway-access-log".into()).spawn(move || write_lines(&queue, output))?;
         Ok(Arc::new(AccessLog {
+            format,
             lines: Mutex::new(Some(lines)),
             writer: Mutex::new(Some(writer)),
             zone: TimeZone::system(),
@@ -47,21 +54,8 @@ impl AccessLog {
     }
 
     /// The entry of a request that begins now.
-    pub(crate) fn entry(
-        self: &Arc<Self>,
-        remote: Option<&str>,
-        method: &Method,
-        target: &Uri,
-        version: Version,
-    ) -> Entry {
-        let mut line = String::with_capacity(128);
-        line.push_str(remote.unwrap_or("-"));
-        // The time is that of the request's arrival, as in every server that writes this format.
-        let now = Timestamp::now().to_zoned(self.zone.clone());
-        let _ = write!(line, " - - [{}] \"{method} ", now.strftime("%d/%b/%Y:%H:%M:%S %z"));
-        push_escaped(&mut line, &target.to_string());
-        let _ = write!(line, " {version:?}\"");
-        Entry { log: self.clone(), line, status: 499, bytes: 0 }
+    pub(crate) fn entry(self: &Arc<Self>, remote: Option<&str>, parts: &Parts) -> Box<Entry> {
+        Box::new(Entry::new(self, remote, parts))
     }
 
     fn write(&self, line: String) {
@@ -95,63 +89,5 @@ fn write_lines(queue: &Receiver<String>, mut output: Box<dyn Write + Send>) {
             tracing::error!("cannot write the access log: {error}");
         }
         block.clear();
-    }
-}
-
-/// The line of one request. It is written when the entry is dropped, however the request ended; one that was never
-/// answered, because its client left, has status 499.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    log: Arc<AccessLog>,
-    line: String,
-    status: u16,
-    bytes: u64,
-}
-
-impl Entry {
-    pub(crate) fn answered(&mut self, status: u16) {
-        self.status = status;
-    }
-
-    pub(crate) fn count(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let mut line = std::mem::take(&mut self.line);
-        let _ = match self.bytes {
-            0 => writeln!(line, " {} -", self.status),
-            bytes => writeln!(line, " {} {bytes}", self.status),
-        };
-        self.log.write(line);
-    }
-}
-
-/// Nothing that a client sends may end the line, the quotes, or what a terminal shows.
-fn push_escaped(line: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => line.extend(['\\', character]),
-            character if character.is_control() || !character.is_ascii() => {
-                character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| {
-                    let _ = write!(line, "\\x{byte:02x}");
-                });
-            }
-            character => line.push(character),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_clients_send_cannot_break_a_line() {
-        let mut line = String::new();
-        push_escaped(&mut line, "/a\"b\\c\u{1b}[2J\u{e9}");
-        assert_eq!(line, r#"/a\"b\\c\x1b[2J\xc3\xa9"#);
     }
 }

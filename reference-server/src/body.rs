@@ -4,7 +4,6 @@ mod file;
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -13,11 +12,7 @@ use file::FileReader;
 use gateway_spec::{Body, Error, Result};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{
-    access_log::Entry,
-    sendfile::Pieces,
-    watch::{Phase, Watch},
-};
+use crate::{record::Record, sendfile::Pieces};
 
 /// A body with the length that its response's head promises, if it promises one.
 pub(crate) struct Framed {
@@ -35,6 +30,15 @@ enum Source {
 impl Framed {
     pub(crate) fn empty() -> Self {
         Framed { source: Source::Empty, owed: Some(0) }
+    }
+
+    /// Whether the body is there as a whole: nothing is to be waited for but the socket.
+    pub(crate) fn is_whole(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::File(_) => false,
+            Source::Body(body) => body.len().is_some(),
+        }
     }
 
     /// A body as long as it is.
@@ -101,11 +105,10 @@ impl Source {
     }
 }
 
-/// A framed body that reports to the connection's watch and to the access log when it is over.
+/// A framed body, with the record of its request, which ends with it.
 pub(crate) struct Guarded {
     body: Framed,
-    watch: Arc<Watch>,
-    entry: Option<Entry>,
+    record: Record,
     /// Blocks were given to hyper that it may not have written yet.
     unwritten: bool,
     /// The body failed; hyper is told when what came before is written.
@@ -113,19 +116,17 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(crate) fn new(body: Framed, watch: Arc<Watch>, entry: Option<Entry>) -> Self {
-        Guarded { body, watch, entry, unwritten: false, failure: None }
+    pub(crate) fn new(body: Framed, record: Record) -> Self {
+        Guarded { body, record, unwritten: false, failure: None }
     }
-}
 
-impl Guarded {
     fn poll_failure(&mut self) -> Poll<Option<Result<Frame<Bytes>>>> {
         // As soon as the client takes more, hyper is woken and asks again.
-        if self.watch.is_write_blocked() {
+        if self.record.watch().is_write_blocked() {
             return Poll::Pending;
         }
         if self.body.owed.is_none() {
-            self.watch.break_off();
+            self.record.watch().break_off();
         }
         Poll::Ready(self.failure.take().map(Err))
     }
@@ -140,16 +141,14 @@ impl HttpBody for Guarded {
         if this.failure.is_some() {
             return this.poll_failure();
         }
-        let Poll::Ready(block) = this.body.poll_block(&this.watch.pieces, cx) else {
+        let Poll::Ready(block) = this.body.poll_block(&this.record.watch().pieces, cx) else {
             this.unwritten = false;
             return Poll::Pending;
         };
         match block {
             Some(Ok(block)) => {
                 this.unwritten = true;
-                if let Some(entry) = &mut this.entry {
-                    entry.count(block.len());
-                }
+                this.record.sent(block.len());
                 Poll::Ready(Some(Ok(Frame::data(block))))
             }
             Some(Err(error)) => {
@@ -162,7 +161,10 @@ impl HttpBody for Guarded {
                 }
                 Poll::Pending
             }
-            None => Poll::Ready(None),
+            None => {
+                this.record.complete();
+                Poll::Ready(None)
+            }
         }
     }
 
@@ -177,6 +179,9 @@ impl HttpBody for Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        self.watch.enter(Phase::Idle);
+        // hyper does not ask for the end of a body whose length it knows.
+        if self.is_end_stream() {
+            self.record.complete();
+        }
     }
 }

@@ -10,19 +10,20 @@ use std::{
 };
 
 use gateway_spec::{App, Connection, Environ, Error, Kind, Response, Result, StartResponse};
-use http::{Request, StatusCode};
+use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::{
     AccessLog, Limits,
-    access_log::Entry,
     input::input,
     io::Io,
+    marks,
+    record::Record,
     request,
     response::{self, HttpResponse},
-    watch::{Command, Registration, Watch},
+    watch::{Command, Label, Registration, Watch},
 };
 
 /// What the connections of a server share.
@@ -75,22 +76,23 @@ async fn answer<A: App>(
     request: Request<Incoming>,
 ) -> Result<HttpResponse, Infallible> {
     let (mut parts, body) = request.into_parts();
-    let remote = connection.remote_addr();
-    let mut entry = service.access_log.as_ref().map(|log| log.entry(remote, &parts.method, &parts.uri, parts.version));
+    let entry = service.access_log.as_ref().map(|log| log.entry(connection.remote_addr(), &parts));
     let input = input(body, watch, service.limits.body);
+    let mut record = Record::begin(watch, entry);
     if let Err(refused) = request::check(&mut parts, !input.is_empty(), &service.limits) {
-        note(&mut entry, refused.0);
-        return Ok(response::refusal(&refused, watch, entry));
+        return Ok(response::refusal(&refused, record));
     }
     let (method, target) = (parts.method.clone(), parts.uri.path_and_query().cloned());
+    let label = || Label { method: method.clone(), target: target.clone(), mount: 0, wait: None };
     let environ = Environ::new(parts, input, connection.clone());
-    let error = match call(&service.app, environ).await {
+    record.see(&environ);
+    let answered = call(&service.app, environ, &mut record, label).await;
+    let error = match answered.and_then(|response| response::guard(response, &method)) {
         Ok(response) => {
-            note(&mut entry, response.status().code());
-            match response::guard(response, &method, watch, &mut entry) {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
+            if !response.body().is_whole() {
+                record.label(label());
             }
+            return Ok(response::recorded(response, record));
         }
         Err(error) => error,
     };
@@ -98,22 +100,24 @@ async fn answer<A: App>(
         let target = target.as_ref().map_or("", |target| target.as_str());
         tracing::error!("{method} {target:?}: {}", error.chain());
     }
-    note(&mut entry, error.kind().status());
-    Ok(response::failure(&error, watch, entry))
-}
-
-fn note(entry: &mut Option<Entry>, status: StatusCode) {
-    if let Some(entry) = entry {
-        entry.answered(status.as_u16());
-    }
+    Ok(response::failure(&error, record))
 }
 
 /// Calls the application; its panic is a failure like any other.
-async fn call<A: App>(app: &A, environ: Environ) -> Result<Response> {
+async fn call<A: App>(
+    app: &A,
+    environ: Environ,
+    record: &mut Record,
+    label: impl Fn() -> Label,
+) -> Result<Response> {
     let mut future = pin!(app.call(environ, StartResponse::new()));
+    // What others have left on this thread is not of this request.
+    marks::take();
     poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Err(Error::new("the application panicked"))))
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Error::new("the application panicked"))));
+        record.polled(marks::take(), &label);
+        polled
     })
     .await
 }

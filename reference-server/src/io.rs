@@ -38,6 +38,7 @@ impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        self.watch.counters().received(buffer.filled().len() - before);
         if buffer.filled().len() > before && self.watch.is(Phase::Idle) {
             self.watch.enter(Phase::Head);
         }
@@ -74,7 +75,10 @@ impl Io {
 
     fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
-            Poll::Ready(_) => self.watch.write_progress(),
+            Poll::Ready(written) => {
+                self.watch.counters().sent(*written.as_ref().unwrap_or(&0));
+                self.watch.write_progress();
+            }
             Poll::Pending => self.watch.write_pending(),
         }
         result
@@ -118,9 +122,10 @@ impl AsyncWrite for Io {
         true
     }
 
-    /// A socket has no buffer of its own to flush. But hyper calls this whenever it has been woken, and so it is the place
-    /// to look whether a client that waits for its answer is still there: hyper itself does not read meanwhile.
+    /// A socket has no buffer of its own to flush. But hyper calls this when it has written everything, and whenever it
+    /// has been woken, and so it is the place to look whether a client that waits for its answer is still there: hyper itself does not read meanwhile.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.watch.flushed();
         if self.watch.is(Phase::Busy) && !self.watch.body_is(BodyState::Open) && !self.watch.is_half_closed() {
             self.look(cx)?;
         }

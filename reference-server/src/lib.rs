@@ -26,19 +26,23 @@
 
 #![forbid(unsafe_code)]
 
-mod access_log;
+pub mod access_log;
 mod blocking;
 mod body;
+mod clock;
 mod config;
 mod connection;
 mod error;
 mod files;
 mod input;
 mod io;
+mod marks;
 mod mounts;
+mod record;
 mod request;
 mod response;
 mod runtime;
+pub mod scoreboard;
 mod sendfile;
 mod server;
 mod watch;

@@ -3,6 +3,8 @@
 use gateway_spec::{App, BoxApp, Environ, Error, Response, Result, StartResponse};
 use http::Method;
 
+use crate::marks;
+
 /// An App that hands each request to the App with the longest prefix that its path begins with.
 ///
 /// The prefix moves from PATH_INFO to SCRIPT_NAME. `/app` matches `/app` and `/app/x`, never `/appother`; `/` matches
@@ -45,6 +47,13 @@ impl<A: App> Mounts<A> {
     }
 }
 
+impl<A> Mounts<A> {
+    /// The prefixes, in the order in which they are tried. That of the root is empty.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.mounts.iter().map(|(prefix, _)| prefix.as_str())
+    }
+}
+
 impl<A> Default for Mounts<A> {
     fn default() -> Self {
         Mounts { mounts: Vec::new() }
@@ -66,8 +75,11 @@ impl<A: App> App for Mounts<A> {
 
 impl<A: App> Mounts<A> {
     async fn dispatch(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
-        match self.mounts.iter().find(|(prefix, _)| environ.mount(prefix)) {
-            Some((_, app)) => app.call(environ, start_response).await,
+        match self.mounts.iter().enumerate().find(|(_, (prefix, _))| environ.mount(prefix)) {
+            Some((place, (_, app))) => {
+                marks::mounted(place);
+                app.call(environ, start_response).await
+            }
             None if environ.method() == Method::OPTIONS && environ.raw_path() == "*" => {
                 Ok(start_response.start(200, [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")])?.body(()))
             }

@@ -1,17 +1,14 @@
 //! The response guard: what an application must not do to the connection.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use gateway_spec::{Body, Error, Kind, Response, Status, is_hop_by_hop};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 
 use crate::{
-    access_log::Entry,
     body::{Framed, Guarded},
+    record::Record,
     request::Refusal,
-    watch::Watch,
 };
 
 const SERVER: HeaderValue = HeaderValue::from_static("gateway");
@@ -23,12 +20,7 @@ pub(crate) type HttpResponse = http::Response<Guarded>;
 ///
 /// # Errors
 /// The application's Content-Length is no number, or there are several.
-pub(crate) fn guard(
-    response: Response,
-    method: &Method,
-    watch: &Arc<Watch>,
-    entry: &mut Option<Entry>,
-) -> Result<HttpResponse, Error> {
+pub(crate) fn guard(response: Response, method: &Method) -> Result<http::Response<Framed>, Error> {
     let (status, mut headers, body) = response.into_parts();
     if headers.keys().any(is_hop_by_hop) {
         let names: Vec<_> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
@@ -52,30 +44,37 @@ pub(crate) fn guard(
         (_, None) => Framed::new(body),
     };
     headers.entry(header::SERVER).or_insert(SERVER);
-    Ok(assemble(status, headers, Guarded::new(body, watch.clone(), entry.take())))
+    Ok(assemble(status, headers, body))
 }
 
 /// The answer to an application's error. Its text is not for the client.
-pub(crate) fn failure(error: &Error, watch: &Arc<Watch>, entry: Option<Entry>) -> HttpResponse {
+pub(crate) fn failure(error: &Error, record: Record) -> HttpResponse {
     let code = error.kind().status();
-    plain(code, code.canonical_reason().unwrap_or_default(), error.kind() == Kind::RequestTimeout, watch, entry)
+    let response = plain(code, code.canonical_reason().unwrap_or_default(), error.kind() == Kind::RequestTimeout);
+    recorded(response, record)
 }
 
 /// The answer to a request that no application gets to see. The connection ends with it: what follows cannot be trusted.
-pub(crate) fn refusal(Refusal(code, reason): &Refusal, watch: &Arc<Watch>, entry: Option<Entry>) -> HttpResponse {
-    let mut response = plain(*code, reason, true, watch, entry);
+pub(crate) fn refusal(Refusal(code, reason): &Refusal, record: Record) -> HttpResponse {
+    let mut response = plain(*code, reason, true);
     if *code == StatusCode::METHOD_NOT_ALLOWED {
         // What is allowed depends on the application; an empty list is what remains to be said (RFC 9110, 10.2.1).
         response
             .headers_mut()
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
-    response
+    recorded(response, record)
 }
 
-fn plain(code: StatusCode, text: &str, close: bool, watch: &Arc<Watch>, entry: Option<Entry>) -> HttpResponse {
+/// Puts the record of its request to a response that is ready to be sent.
+pub(crate) fn recorded(response: http::Response<Framed>, mut record: Record) -> HttpResponse {
+    record.answered(response.status(), response.headers());
+    response.map(|body| Guarded::new(body, record))
+}
+
+fn plain(code: StatusCode, text: &str, close: bool) -> http::Response<Framed> {
     let body = Body::from(format!("{} {text}\n", code.as_str()));
-    let mut response = http::Response::new(Guarded::new(Framed::new(body), watch.clone(), entry));
+    let mut response = http::Response::new(Framed::new(body));
     *response.status_mut() = code;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -89,7 +88,7 @@ fn plain(code: StatusCode, text: &str, close: bool, watch: &Arc<Watch>, entry: O
     response
 }
 
-fn assemble(status: Status, headers: HeaderMap, body: Guarded) -> HttpResponse {
+fn assemble(status: Status, headers: HeaderMap, body: Framed) -> http::Response<Framed> {
     let mut response = http::Response::new(body);
     *response.status_mut() = status.code();
     *response.headers_mut() = headers;

@@ -8,6 +8,7 @@
 //! nobody, and one that does not pays for no thread.
 
 mod inline;
+mod meter;
 mod watchdog;
 
 use std::{
@@ -26,7 +27,11 @@ use gateway_spec::{
 };
 use tokio::sync::oneshot;
 
+use crate::marks::{self, Wait};
+
 use inline::Inline;
+
+pub(crate) use meter::Meter;
 
 /// How many jobs the leader runs before it looks after the event loop again.
 const BATCH: usize = 32;
@@ -71,9 +76,14 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// Jobs for the leader.
-    jobs: VecDeque<Arc<dyn Job>>,
+    jobs: VecDeque<Queued>,
     /// Jobs for followers: of lanes that are slow.
-    pooled: VecDeque<Arc<dyn Job>>,
+    pooled: VecDeque<Queued>,
+    /// Jobs that had to wait for others to end, and how long that took in nanoseconds, all together.
+    waits: u64,
+    wait_nanos: u64,
+    /// Jobs that were refused.
+    refused: u64,
     /// Tasks to be woken from inside the event loop, where that costs no system call.
     done: Vec<Waker>,
     /// Wakes the leader inside the event loop.
@@ -96,6 +106,13 @@ struct State {
     called: usize,
     watchdog_asleep: bool,
     stopped: bool,
+}
+
+/// A job that has not begun.
+struct Queued {
+    job: Arc<dyn Job>,
+    /// Set if there are more jobs than threads: only then waiting is worth the look at the clock.
+    wait: Option<Arc<Wait>>,
 }
 
 impl Runtime {
@@ -131,6 +148,14 @@ impl Runtime {
         }
     }
 
+    /// Tells from outside what the threads are about.
+    pub(crate) fn meter(&self) -> Meter {
+        match &self.kind {
+            Runs::Inline(_) => Meter::inline(),
+            Runs::Rescued(shared) => Meter::of(shared),
+        }
+    }
+
     /// Runs `main` to its end, and with it everything that it spawns.
     pub fn block_on<F>(self, main: F) -> F::Output
     where
@@ -154,14 +179,18 @@ impl Runtime {
 impl Blocking for Shared {
     fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()> {
         let mut state = self.lock();
-        if admission == Admission::Begin && state.jobs.len() + state.pooled.len() >= BACKLOG {
+        let queue = state.jobs.len() + state.pooled.len();
+        if admission == Admission::Begin && queue >= BACKLOG {
+            state.refused += 1;
             return Err(Kind::Overloaded.into());
         }
-        if job.lane().memory().load(Relaxed) == 0 {
-            state.jobs.push_back(job);
+        let waits = admission == Admission::Begin && state.running + queue >= self.limit;
+        let queued = Queued { job, wait: waits.then(marks::waits) };
+        if queued.job.lane().memory().load(Relaxed) == 0 {
+            state.jobs.push_back(queued);
             self.wake_root(state);
         } else {
-            state.pooled.push_back(job);
+            state.pooled.push_back(queued);
             self.call_hands(&mut state);
         }
         Ok(())
@@ -240,8 +269,8 @@ impl Shared {
         if state.running == self.limit {
             return None;
         }
-        let job = state.jobs.pop_front_if(|job| lane.is_none_or(|lane| Arc::ptr_eq(lane, job.lane())))?;
-        state.running += 1;
+        let queued = state.jobs.pop_front_if(|queued| lane.is_none_or(|lane| Arc::ptr_eq(lane, queued.job.lane())))?;
+        let job = state.begin(queued);
         state.job_count += 1;
         state.leader_job = state.job_count;
         if lane.is_none() {
@@ -297,9 +326,9 @@ impl Shared {
                 continue;
             }
             if state.running < self.limit
-                && let Some(job) = state.pooled.pop_front()
+                && let Some(queued) = state.pooled.pop_front()
             {
-                state.running += 1;
+                let job = state.begin(queued);
                 drop(state);
                 state = self.run_pooled(job);
                 continue;
@@ -351,7 +380,7 @@ impl Shared {
         state.lead_wanted = true;
         if let Some(slow) = state.leader_lane.take() {
             slow.memory().store(1, Relaxed);
-            let (pooled, jobs) = state.jobs.drain(..).partition(|job| Arc::ptr_eq(job.lane(), &slow));
+            let (pooled, jobs) = state.jobs.drain(..).partition(|queued| Arc::ptr_eq(queued.job.lane(), &slow));
             state.jobs = jobs;
             state.pooled.append(&mut { pooled });
         }
@@ -405,6 +434,18 @@ impl Shared {
     /// Nothing that can panic is done under this lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes a place for a job.
+    fn begin(&mut self, Queued { job, wait }: Queued) -> Arc<dyn Job> {
+        self.running += 1;
+        if let Some(wait) = wait {
+            self.waits += 1;
+            self.wait_nanos += wait.end();
+        }
+        job
     }
 }
 

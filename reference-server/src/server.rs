@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     AccessLog, Error, Limits,
     connection::{self, Service},
+    scoreboard::Scoreboard,
     watch::Registry,
 };
 
@@ -52,6 +53,7 @@ pub async fn serve(address: impl fmt::Display, app: impl App) -> Result<(), Erro
 pub struct Builder {
     limits: Limits,
     access_log: Option<Arc<AccessLog>>,
+    scoreboard: Option<Scoreboard>,
     host: Host,
 }
 
@@ -64,6 +66,12 @@ impl Builder {
     /// Logs each request.
     pub fn access_log(self, log: Arc<AccessLog>) -> Self {
         Builder { access_log: Some(log), ..self }
+    }
+
+    /// Publishes the server's state, for another process to watch over it. The server must run on the
+    /// [`Runtime`](crate::Runtime) that the scoreboard was made for.
+    pub fn scoreboard(self, scoreboard: Scoreboard) -> Self {
+        Builder { scoreboard: Some(scoreboard), ..self }
     }
 
     /// Where blocking jobs run: a [`Runtime`](crate::Runtime)'s way, or else a pool of 32 threads.
@@ -120,7 +128,7 @@ impl Server {
     pub fn builder() -> Builder {
         let host =
             Host { error_log: ErrorLog::new(Tracing), blocking: Arc::new(Threads::new(32, 1024)), ..Host::default() };
-        Builder { limits: Limits::default(), access_log: None, host }
+        Builder { limits: Limits::default(), access_log: None, scoreboard: None, host }
     }
 
     /// The address that is listened on.
@@ -153,9 +161,11 @@ impl Server {
     /// # Errors
     /// [`Error::Runtime`] if the listener cannot be watched.
     pub async fn serve_until(self, app: impl App, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Server { listener, settings: Builder { limits, access_log, host } } = self;
+        let Server { listener, settings: Builder { limits, access_log, scoreboard, host } } = self;
         let listener = TcpListener::from_std(listener).map_err(Error::Runtime)?;
-        let registry = Registry::new();
+        let registry = Registry::new(scoreboard.as_ref().map_or(0, Scoreboard::mounts));
+        let publishing = scoreboard.map(|scoreboard| scoreboard.publish(registry.clone()));
+        let _publishing = publishing.transpose().map_err(Error::Runtime)?;
         let graceful_time = limits.graceful_time;
         let service = Arc::new(Service { app, limits, access_log });
         let host = Arc::new(host);

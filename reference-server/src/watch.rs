@@ -3,6 +3,8 @@
 //! The hot path only stores numbers: a task sweeps over the connections a few times a second and does what a timer
 //! for each connection, set and reset with every request, would cost far more for.
 
+mod request;
+
 use std::{
     fmt,
     sync::{
@@ -18,7 +20,17 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use crate::{Limits, sendfile::Pieces};
+use crate::{
+    Limits,
+    access_log::Entry,
+    clock::coarse_now,
+    scoreboard::{Counters, Request},
+    sendfile::Pieces,
+};
+
+use request::WatchedRequest;
+
+pub(crate) use request::Label;
 
 /// How often the clock ticks.
 const TICK: Duration = Duration::from_millis(250);
@@ -69,6 +81,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Watch {
     clock: Arc<Clock>,
+    counters: Arc<Counters>,
+    pub(crate) request: WatchedRequest,
     /// What the kernel sends for the body.
     pub(crate) pieces: Pieces,
     /// Its index among the open connections; changed under their lock.
@@ -91,13 +105,18 @@ pub(crate) struct Watch {
     reset: AtomicBool,
     task: Mutex<Option<Waker>>,
     body_reader: Mutex<Option<Waker>>,
+    /// The log's entry of a request whose response has all been handed to hyper, and may not be written yet.
+    unflushed: Mutex<Option<Box<Entry>>>,
+    is_unflushed: AtomicBool,
 }
 
 impl Watch {
-    fn new(clock: Arc<Clock>) -> Self {
+    fn new(clock: Arc<Clock>, counters: Arc<Counters>) -> Self {
         let now = clock.now();
         Watch {
             clock,
+            counters,
+            request: WatchedRequest::default(),
             pieces: Pieces::default(),
             place: AtomicUsize::new(0),
             phase: AtomicU8::new(Phase::Idle as u8),
@@ -114,6 +133,30 @@ impl Watch {
             reset: AtomicBool::new(false),
             task: Mutex::new(None),
             body_reader: Mutex::new(None),
+            unflushed: Mutex::new(None),
+            is_unflushed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Keeps the entry until all is written; if that does not happen, the response was aborted.
+    pub(crate) fn finish(&self, entry: Box<Entry>) {
+        if let Some(before) = lock(&self.unflushed).replace(entry) {
+            before.complete();
+        }
+        self.is_unflushed.store(true, Relaxed);
+    }
+
+    /// All that hyper had is written.
+    pub(crate) fn flushed(&self) {
+        if self.is_unflushed.load(Relaxed) {
+            self.is_unflushed.store(false, Relaxed);
+            if let Some(entry) = lock(&self.unflushed).take() {
+                entry.complete();
+            }
         }
     }
 
@@ -248,6 +291,15 @@ impl Watch {
         }
     }
 
+    /// Asks a request that takes a while what it is.
+    fn ask(&self) {
+        if self.request.ask()
+            && let Some(task) = &*lock(&self.task)
+        {
+            task.wake_by_ref();
+        }
+    }
+
     fn is_trickle(&self, waiting: u64, rate: u64) -> bool {
         let waited = self.body_waited.load(Relaxed) + waiting;
         waited > RATE_GRACE && self.body_bytes.load(Relaxed) < rate * waited / 1000
@@ -268,6 +320,7 @@ impl Clock {
 /// All connections of a server.
 pub(crate) struct Registry {
     clock: Arc<Clock>,
+    counters: Arc<Counters>,
     connections: Mutex<Connections>,
     /// A connection has ended.
     ended: Notify,
@@ -287,14 +340,17 @@ pub(crate) struct Registration {
 }
 
 impl Registry {
-    pub(crate) fn new() -> Arc<Self> {
+    /// No connections yet, to a server of so many mounts.
+    pub(crate) fn new(mounts: usize) -> Arc<Self> {
         // The clock begins at 1, because 0 is never.
         let clock = Arc::new(Clock(AtomicU64::new(1)));
-        Arc::new(Registry { clock, connections: Mutex::default(), ended: Notify::new() })
+        let counters = Arc::new(Counters::new(mounts));
+        Arc::new(Registry { clock, counters, connections: Mutex::default(), ended: Notify::new() })
     }
 
     pub(crate) fn register(self: &Arc<Self>) -> Registration {
-        let watch = Arc::new(Watch::new(self.clock.clone()));
+        let watch = Arc::new(Watch::new(self.clock.clone(), self.counters.clone()));
+        self.counters.connected();
         let mut connections = lock(&self.connections);
         if connections.draining {
             watch.order(Command::Drain);
@@ -302,6 +358,33 @@ impl Registry {
         watch.place.store(connections.open.len(), Relaxed);
         connections.open.push(watch.clone());
         Registration { registry: self.clone(), watch }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The clock, which stands still if the event loop does.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// How many requests are being answered, and the `limit` oldest of them.
+    pub(crate) fn in_flight(&self, limit: usize, mounts: &[String]) -> (u64, Vec<Request>) {
+        let connections = lock(&self.connections);
+        let mut busy: Vec<_> = connections.open.iter().filter(|watch| watch.is(Phase::Busy)).cloned().collect();
+        drop(connections);
+        let count = busy.len() as u64;
+        busy.sort_by_cached_key(|watch| watch.request.began());
+        busy.truncate(limit);
+        let now = coarse_now();
+        let requests = busy.iter().map(|watch| {
+            if now.saturating_sub(watch.request.began()) >= TICK.as_nanos() as u64 {
+                watch.ask();
+            }
+            watch.request.show(watch.body_wait.load(Relaxed) != 0, mounts)
+        });
+        (count, requests.collect())
     }
 
     /// How many connections are open.

@@ -5,7 +5,9 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use clap::{Arg, ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
-use super::target::Mount;
+use reference_server::access_log::{ATOMS, Format, FormatError, NAMES};
+
+use super::{nearest::did_you_mean, target::Mount};
 
 pub(super) const ABOUT: &str = "\
 Serve applications over HTTP.
@@ -84,9 +86,15 @@ pub(super) struct ServeOptions {
     #[arg(short, long, env = "GATEWAY_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// Log each request in the common log format to FILE, or to standard output (-)
+    /// Log each request to FILE, or to standard output (-)
     #[arg(long, env = "GATEWAY_ACCESS_LOG", hide_env_values = true, value_name = "FILE|-")]
     pub(super) access_log: Option<PathBuf>,
+
+    /// What a line of the access log looks like: common, combined, json, or text with gunicorn's atoms, as in
+    /// '%(h)s "%(r)s" %(s)s %(L)s %({user-agent}i)s'; more of them are %(queue)s, %(app)s, %(aborted)s and %(pid)s
+    #[arg(long, env = "GATEWAY_ACCESS_LOG_FORMAT", hide_env_values = true)]
+    #[arg(value_name = "FORMAT", default_value = "common", value_parser = log_format)]
+    pub(super) access_log_format: Format,
 
     /// Show what is in folders of static targets that have no index.html
     #[arg(long, env = "GATEWAY_LISTING", hide_env_values = true, value_name = "BOOL", action = ArgAction::Set)]
@@ -179,6 +187,22 @@ fn address(text: &str) -> Result<String, &'static str> {
     }
     port.parse::<u16>().map_err(|_| "the port is a number from 0 to 65535")?;
     Ok(text.to_owned())
+}
+
+fn log_format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|error: FormatError| {
+        let hint = match &error {
+            FormatError::Name(name) => format!("{}; there are {}", did_you_mean(name, NAMES), NAMES.join(", ")),
+            FormatError::Atom(name) => {
+                let names = ATOMS.iter().map(|(name, _)| *name);
+                let all: Vec<_> = names.clone().collect();
+                let hint = did_you_mean(name, names);
+                format!("{hint}; there are {}, {{NAME}}i, {{NAME}}o and {{KEY}}e", all.join(", "))
+            }
+            _ => String::new(),
+        };
+        format!("{error}{hint}")
+    })
 }
 
 fn one_worker(text: &str) -> Result<u16, &'static str> {

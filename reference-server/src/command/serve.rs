@@ -105,7 +105,7 @@ fn builder(options: &ServeOptions) -> Result<Builder, Failure> {
     limits.graceful_time = Duration::from_secs(options.graceful_timeout.into());
     let builder = Server::builder().limits(limits);
     let Some(path) = &options.access_log else { return Ok(builder) };
-    let log = AccessLog::open(path).map_err(|error| {
+    let log = AccessLog::open(path, options.access_log_format.clone()).map_err(|error| {
         Failure::Usage(Report::new(format!("cannot open the access log {}", path.display())).because(&error))
     })?;
     Ok(builder.access_log(log))
