@@ -53,6 +53,8 @@ mod input;
 mod percent;
 mod spool;
 mod start_response;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod write;
 
 pub use app::{App, BoxApp};
