@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "../../gateway-spec/tests/tower/support.rs"]
+#[path = "../../reference-server/tests/tower/support.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod support;
 

@@ -47,6 +47,8 @@ impl<S> FromTower<S> {
     }
 }
 
+// A function that is not quite an App is nothing like this.
+#[diagnostic::do_not_recommend]
 impl<S, B> App for FromTower<S>
 where
     S: Service<Request<Input>, Response = http::Response<B>> + Clone + Send + Sync + 'static,

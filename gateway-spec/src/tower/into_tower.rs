@@ -38,7 +38,6 @@ use crate::{
 ///
 /// use gateway_spec::{Environ, Response, Result, StartResponse, tower::IntoTower};
 /// use tower::ServiceBuilder;
-/// use tower_http::compression::CompressionLayer;
 ///
 /// async fn page(_: Environ, start_response: StartResponse) -> Result<Response> {
 ///     Ok(start_response.start(200, [("content-type", "text/html")])?.body("<!doctype html><title>Hello</title>"))
@@ -47,7 +46,6 @@ use crate::{
 ///     .load_shed()
 ///     .concurrency_limit(64)
 ///     .timeout(Duration::from_secs(10))
-///     .layer(CompressionLayer::new())
 ///     .service(IntoTower::new(page));
 /// # fn is_service(_: impl tower::Service<http::Request<gateway_spec::Input>>) {}
 /// # is_service(service);
