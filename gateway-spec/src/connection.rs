@@ -79,6 +79,16 @@ impl Connection {
         }
     }
 
+    /// A connection of which nothing is known but what the request says.
+    #[cfg(feature = "tower")]
+    pub(crate) fn unknown(host: Arc<Host>, scheme: Scheme, port: Option<u16>) -> Self {
+        let connection = Connection::new(host, scheme, None, None);
+        match port {
+            Some(port) => Connection { server_port: port.to_string(), ..connection },
+            None => connection,
+        }
+    }
+
     /// The server.
     pub fn host(&self) -> &Arc<Host> {
         &self.host

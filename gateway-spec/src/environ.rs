@@ -2,6 +2,8 @@
 
 mod keys;
 mod redirected;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -13,6 +15,8 @@ use http::{
 };
 
 pub use keys::{CgiKey, Key};
+#[cfg(feature = "tower")]
+pub(crate) use tower::origin_form;
 
 use crate::{
     Connection, Error, ErrorLog, Input, Kind, Result,
@@ -74,11 +78,7 @@ impl Environ {
 
     /// SCRIPT_NAME: the part of the path that led to this application, decoded. Empty, or begins with `/`.
     pub fn script_name(&self) -> Cow<'_, str> {
-        match percent::decode(&self.raw_path()[..self.mount]) {
-            // Only a `&str` prefix ever gets here, so nothing is lost.
-            Cow::Owned(name) => Cow::Owned(String::from_utf8_lossy(&name).into_owned()),
-            Cow::Borrowed(_) => Cow::Borrowed(&self.raw_path()[..self.mount]),
-        }
+        percent::decode_text(&self.raw_path()[..self.mount])
     }
 
     /// PATH_INFO: the rest of the path, decoded once. Empty, or begins with `/`; or `*` (RFC 9112, section 3.2.4).
@@ -120,10 +120,7 @@ impl Environ {
     /// The host that the request was sent to: from its `Host`, without the port; else the server's own address.
     pub fn server_name(&self) -> &str {
         let host = self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let name = match host.rfind(':') {
-            Some(colon) if !host[colon..].contains(']') => &host[..colon],
-            _ => host,
-        };
+        let (name, _) = split_port(host);
         if name.is_empty() { self.connection.server_name() } else { name }
     }
 
@@ -281,6 +278,14 @@ impl Environ {
     /// The headers as received: for hosts.
     pub fn raw_headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+}
+
+/// A host and its port, if it has one: the brackets of an IPv6 address may hold what looks like one.
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
     }
 }
 

@@ -36,6 +36,14 @@ impl Status {
         Ok(Status { reason: Some(Reason::new(reason)?), ..status })
     }
 
+    /// A code with a reason phrase of its own.
+    ///
+    /// # Errors
+    /// [`Kind::Head`] if the code is not from 200 to 999.
+    pub fn with_reason(code: StatusCode, reason: Reason) -> Result<Self> {
+        Ok(Status { reason: Some(reason), ..code.into_status()? })
+    }
+
     /// The three-digit code.
     pub fn code(&self) -> StatusCode {
         self.code
@@ -194,6 +202,15 @@ pub(crate) fn refuse_hop_by_hop(headers: &HeaderMap) -> Result<()> {
         Some(name) => Err(head_error(format!("header {:?} is hop-by-hop: it belongs to the server", name.as_str()))),
         None => Ok(()),
     }
+}
+
+/// Takes out what belongs to the connection, along with what its `Connection` header names (RFC 9110, section 7.6.1).
+#[cfg(feature = "tower")]
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named = headers.get_all(http::header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named = named.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok());
+    let names: Vec<HeaderName> = named.chain(headers.keys().filter(|name| is_hop_by_hop(name)).cloned()).collect();
+    names.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 /// Whether a header concerns one connection only, so that neither applications send it nor environ shows it

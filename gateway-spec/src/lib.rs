@@ -54,6 +54,8 @@ mod percent;
 pub mod spec;
 mod spool;
 mod start_response;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod write;
 
 pub use app::{App, BoxApp};

@@ -16,6 +16,14 @@ pub(crate) fn decode(raw: &str) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
+/// The same for what is known to be text once it is decoded.
+pub(crate) fn decode_text(raw: &str) -> Cow<'_, str> {
+    match decode(raw) {
+        Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
+        Cow::Borrowed(_) => Cow::Borrowed(raw),
+    }
+}
+
 /// How many bytes of `raw` decode to exactly `prefix`, if it begins with that.
 pub(crate) fn strip(raw: &str, prefix: &str) -> Option<usize> {
     let mut rest = raw.as_bytes();
