@@ -131,6 +131,8 @@ impl Drop for Watched {
             }
             _ => {}
         }
+        // What the application still does from now on is for nobody.
+        self.call.ends();
         self.body = None;
         self.call.clone().over();
     }

@@ -134,8 +134,13 @@ impl Call {
     }
 
     /// Nobody takes anything of this call any more.
-    pub(super) fn over(self: Arc<Self>) {
+    pub(super) fn ends(&self) {
         self.over.store(true, Relaxed);
+    }
+
+    /// Everything of this call should be gone.
+    pub(super) fn over(self: Arc<Self>) {
+        self.ends();
         lock(&self.held).retain(|held| held.strong_count() > 0);
         if lock(&self.held).is_empty() {
             return;

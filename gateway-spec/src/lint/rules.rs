@@ -74,6 +74,7 @@ rules! {
 
     // what an adapter sees of a Python callable (PEP 3333), and of the host that calls it
     WSGI_ENVIRON "wsgi-environ" "G-10.1" Server "environ is a dict with every key that PEP 3333 names, of its type";
+    WSGI_CALLABLE "wsgi-callable" "G-1.1" Application "a callable takes two positional arguments";
     WSGI_ENVIRON_CHANGED "wsgi-environ-changed" "G-3.25" Application "a key that is always there stays, with a value of its type";
     WSGI_START_RESPONSE "wsgi-start-response" "G-10.31" Application "start_response takes a str, a list of tuples (str, str), and what sys.exc_info() returns or nothing";
     WSGI_NO_START "wsgi-no-start" "G-6.2" Application "start_response is called before the first block, or the end";
