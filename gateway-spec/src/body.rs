@@ -93,6 +93,11 @@ impl FileRange {
         FileRange { keep: Some(Box::new(value)), ..self }
     }
 
+    /// Keeps another value beside the one that is kept already.
+    pub(crate) fn also_keeping(self, value: impl Send + Sync + 'static) -> Self {
+        FileRange { keep: Some(Box::new((self.keep, value))), ..self }
+    }
+
     /// Reads the next bytes into `buffer` and moves past them. Blocks for as long as the disk does.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! `start_response`: the one way to a [`Response`], and its whole state machine.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 
 use crate::{
-    Body, Environ, IntoHeaders, IntoStatus, Result, Status, Writer, head::refuse_hop_by_hop, write::WriteBody,
+    Body, Environ, IntoHeaders, IntoStatus, Result, Status, Writer, head::refuse_hop_by_hop, lint::Call,
+    write::WriteBody,
 };
 
 /// The second argument of an [`App`](crate::App): checks status and headers while the application still runs.
@@ -12,15 +15,20 @@ use crate::{
 /// does not compile; an application that wants a second try (PEP 3333's `exc_info`) clones it first and says so.
 #[derive(Clone, Debug)]
 pub struct StartResponse {
-    /// Room for what a host grants a response (interim responses, for one) without a change to the trait.
-    _private: (),
+    /// Who looks at how it is used.
+    watch: Option<Arc<Call>>,
 }
 
 impl StartResponse {
     /// For hosts: what they hand to an application along with the environ.
     #[expect(clippy::new_without_default, reason = "applications are given one; a default would invite making them")]
     pub fn new() -> Self {
-        StartResponse { _private: () }
+        StartResponse { watch: None }
+    }
+
+    /// The same, observed.
+    pub(crate) fn watched(self, watch: Arc<Call>) -> Self {
+        StartResponse { watch: Some(watch) }
     }
 
     /// Fixes status and headers.
@@ -29,9 +37,16 @@ impl StartResponse {
     /// [`Kind::Head`](crate::Kind::Head) if the status is not from 200 to 999, a name or a value is not what RFC 9110
     /// allows, or a header is hop-by-hop, which only servers may send.
     pub fn start(self, status: impl IntoStatus, headers: impl IntoHeaders) -> Result<Started> {
-        let (status, headers) = (status.into_status()?, headers.into_headers()?);
-        refuse_hop_by_hop(&headers)?;
-        Ok(Started { status, headers })
+        let Some(watch) = self.watch else {
+            let (status, headers) = (status.into_status()?, headers.into_headers()?);
+            refuse_hop_by_hop(&headers)?;
+            return Ok(Started { status, headers, watch: None });
+        };
+        watch.started();
+        let status = status.into_status().inspect_err(|error| watch.refused_status(error))?;
+        let headers = headers.into_headers().inspect_err(|error| watch.refused_header(error, false))?;
+        refuse_hop_by_hop(&headers).inspect_err(|error| watch.refused_header(error, true))?;
+        Ok(Started { status, headers, watch: Some(watch) })
     }
 }
 
@@ -41,6 +56,7 @@ impl StartResponse {
 pub struct Started {
     status: Status,
     headers: HeaderMap,
+    watch: Option<Arc<Call>>,
 }
 
 impl Started {
@@ -73,7 +89,8 @@ impl Started {
         F: FnOnce(Writer) -> Fut,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        self.body(Body::new(WriteBody::new(block)))
+        let body = Body::new(WriteBody::new(block, self.watch.clone()));
+        self.body(body)
     }
 }
 
@@ -122,6 +139,11 @@ impl Response {
     /// The request that is to be answered in the place of this response: for hosts, which must bound how often they do.
     pub fn take_instead(&mut self) -> Option<Environ> {
         self.instead.take().map(|environ| *environ)
+    }
+
+    /// Whether another request is to be answered in its place.
+    pub(crate) fn leads_elsewhere(&self) -> bool {
+        self.instead.is_some()
     }
 
     /// Takes the response apart: for hosts.

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    future::poll_fn,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -11,11 +10,16 @@ use std::{
 use bytes::Bytes;
 use http_body::Frame;
 
-use crate::{Error, Kind, Result};
+use crate::{
+    Error, Kind, Result,
+    lint::{Call, Held},
+};
 
 /// The writing end of a body: given to the block of [`Started::write`](crate::Started::write).
 pub struct Writer {
     slot: Arc<Mutex<Slot>>,
+    /// Who looks at how it is used.
+    watch: Option<(Arc<Call>, Held)>,
 }
 
 /// Holds at most one block on its way from the [`Writer`] to the body.
@@ -24,6 +28,8 @@ struct Slot {
     block: Option<Bytes>,
     /// The body is gone: nobody will take another block.
     closed: bool,
+    /// The writer knows that.
+    told: bool,
     /// The writer waits for its block to be taken; it may live in another task than the body.
     writer: Option<Waker>,
     /// The body waits for a block.
@@ -31,33 +37,72 @@ struct Slot {
 }
 
 impl Writer {
-    /// Writes one block, and returns when the server has taken it. An empty block writes nothing.
+    /// Writes one block: the future returns when the server has taken it. An empty block writes nothing.
     ///
     /// # Errors
     /// [`Kind::Disconnected`] if the body has been dropped: the client is gone.
-    pub async fn write(&mut self, block: impl Into<Bytes>) -> Result<()> {
-        let block = block.into();
-        if block.is_empty() {
-            return Ok(());
-        }
-        let mut block = Some(block);
-        poll_fn(|cx| {
-            let mut slot = lock(&self.slot);
-            if block.is_none() && slot.block.is_none() {
-                // It was taken. If the body has been dropped since, that is for the next block to learn.
+    pub fn write(&mut self, block: impl Into<Bytes>) -> Writing<'_> {
+        Writing { writer: self, block: block.into(), stage: Stage::New }
+    }
+}
+
+/// The future of [`Writer::write`].
+#[must_use = "nothing is written unless it is awaited"]
+pub struct Writing<'a> {
+    writer: &'a mut Writer,
+    block: Bytes,
+    stage: Stage,
+}
+
+#[derive(PartialEq)]
+enum Stage {
+    /// Nobody has asked for it to be written.
+    New,
+    /// The slot is another block's still.
+    Waiting,
+    /// It is in the slot.
+    Offered,
+}
+
+impl Future for Writing<'_> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = &mut *self;
+        if this.stage == Stage::New {
+            this.stage = if this.block.is_empty() { Stage::Offered } else { Stage::Waiting };
+            if this.block.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            if slot.closed {
-                return Poll::Ready(Err(Kind::Disconnected.into()));
+        }
+        let mut slot = lock(&this.writer.slot);
+        if this.stage == Stage::Offered && slot.block.is_none() {
+            // It was taken. If the body has been dropped since, that is for the next block to learn.
+            return Poll::Ready(Ok(()));
+        }
+        if slot.closed {
+            let told = std::mem::replace(&mut slot.told, true);
+            drop(slot);
+            if let Some((watch, _)) = this.writer.watch.as_ref().filter(|_| told) {
+                watch.writes_on();
             }
-            if slot.block.is_none() {
-                slot.block = block.take();
-                wake(&mut slot.body);
-            }
-            slot.writer = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
+            return Poll::Ready(Err(Kind::Disconnected.into()));
+        }
+        if slot.block.is_none() {
+            slot.block = Some(std::mem::take(&mut this.block));
+            this.stage = Stage::Offered;
+            wake(&mut slot.body);
+        }
+        slot.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if let Some((watch, _)) = self.writer.watch.as_ref().filter(|_| self.stage == Stage::New) {
+            watch.write_lost(self.block.len());
+        }
     }
 }
 
@@ -71,9 +116,11 @@ pub(crate) struct WriteBody<Fut> {
 }
 
 impl<Fut: Future<Output = Result<()>>> WriteBody<Fut> {
-    pub(crate) fn new(block: impl FnOnce(Writer) -> Fut) -> Self {
+    pub(crate) fn new(block: impl FnOnce(Writer) -> Fut, watch: Option<Arc<Call>>) -> Self {
         let slot = Arc::new(Mutex::new(Slot::default()));
-        WriteBody { block: Box::pin(block(Writer { slot: slot.clone() })), slot, result: None, finished: false }
+        let watch = watch.map(|call| (call.clone(), call.hold_writer()));
+        let writer = Writer { slot: slot.clone(), watch };
+        WriteBody { block: Box::pin(block(writer)), slot, result: None, finished: false }
     }
 }
 
@@ -134,5 +181,11 @@ fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Writer")
+    }
+}
+
+impl fmt::Debug for Writing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Writing({} bytes)", self.block.len())
     }
 }

@@ -13,7 +13,9 @@ use crate::{
     body::PyBody,
     environ::Environs,
     exchange::{Exchange, Head, Rest},
-    initialize, interpreter, load, overtime,
+    initialize, interpreter,
+    lint::Lint,
+    load, overtime,
 };
 
 /// What is kept of a request's body in memory; more goes to a file without a name.
@@ -116,9 +118,14 @@ async fn receive(environ: &mut Environ, may_wait: bool) -> Result<()> {
 impl Callable {
     /// Calls the callable. Exceptions are logged here, where their traceback is.
     fn call(&self, py: Python<'_>, environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
+        let lint = Lint::of(&environ);
         let result = self.environs.dict(py, environ).and_then(|dict| {
             let start_response = Bound::new(py, crate::start_response::StartResponse::new(exchange.clone()))?;
-            let result = self.object.bind(py).call1((dict, start_response))?;
+            let callable = self.object.bind(py);
+            let result = match lint {
+                None => callable.call1((dict, start_response))?,
+                Some(lint) => lint.call(py, callable, dict, start_response)?,
+            };
             exchange.consume(py, result)
         });
         result.map_err(|error| exchange.failed(py, &error))

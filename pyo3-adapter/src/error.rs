@@ -41,7 +41,7 @@ pub(crate) fn raised(py: Python<'_>, error: &PyErr) -> Error {
 }
 
 /// `ValueError: the message`, whatever the exception does when it is asked for it.
-fn summary(py: Python<'_>, error: &PyErr) -> String {
+pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
     let value = error.value(py);
     let name =
         value.get_type().qualname().map_or_else(|_| "exception".into(), |name| name.to_string_lossy().into_owned());

@@ -24,6 +24,7 @@
 //! | `body` | blocks → [`Body`](gateway_spec::Body) |
 //! | `input`, `error_log`, `file_wrapper` | `wsgi.input`, `wsgi.errors`, `wsgi.file_wrapper` |
 //! | `overtime` | calls that take too long |
+//! | `lint` | what a callable does that PEP 3333 does not allow, where [`gateway_spec::Lint`] looks for it |
 //! | `text` | the border between bytes and `str` |
 //!
 //! [PEP 3333]: https://peps.python.org/pep-3333/
@@ -37,6 +38,7 @@ mod exchange;
 mod file_wrapper;
 mod input;
 mod interpreter;
+mod lint;
 mod load;
 mod overtime;
 mod start_response;

@@ -81,7 +81,8 @@ fn head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head>
     Ok(Head { status, headers: map })
 }
 
-fn checked(pair: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderValue)> {
+/// The header that a pair is.
+pub(crate) fn checked(pair: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderValue)> {
     let pair = match pair.cast::<PyTuple>() {
         Ok(pair) if pair.len() == 2 => pair,
         _ => return Err(PyTypeError::new_err(format!("a header must be a tuple (name, value), not {pair:?}"))),

@@ -7,6 +7,10 @@ pub(crate) mod block_on;
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -47,6 +51,48 @@ impl Body for Script {
 
     fn size_hint(&self) -> SizeHint {
         self.length.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+/// A [`Script`] that counts how often it is asked, and dropped.
+pub(crate) struct CountingBody {
+    script: Script,
+    counts: Counts,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Counts(Arc<[AtomicUsize; 2]>);
+
+impl CountingBody {
+    pub(crate) fn of<B: Into<Bytes>>(blocks: impl IntoIterator<Item = B>) -> (Self, Counts) {
+        let counts = Counts::default();
+        (CountingBody { script: Script::of(blocks), counts: counts.clone() }, counts)
+    }
+}
+
+impl Counts {
+    pub(crate) fn count(&self) -> usize {
+        self.0[0].load(Relaxed)
+    }
+
+    pub(crate) fn dropped(&self) -> usize {
+        self.0[1].load(Relaxed)
+    }
+}
+
+impl Body for CountingBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        self.counts.0[0].fetch_add(1, Relaxed);
+        Pin::new(&mut self.script).poll_frame(cx)
+    }
+}
+
+impl Drop for CountingBody {
+    fn drop(&mut self) {
+        self.counts.0[1].fetch_add(1, Relaxed);
     }
 }
 
