@@ -115,8 +115,8 @@ async fn receive(environ: &mut Environ, may_wait: bool) -> Result<()> {
 
 impl Callable {
     /// Calls the callable. Exceptions are logged here, where their traceback is.
-    fn call(&self, py: Python<'_>, environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
-        let result = self.environs.dict(py, environ).and_then(|dict| {
+    fn call(&self, py: Python<'_>, mut environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
+        let result = self.environs.dict(py, &mut environ).and_then(|dict| {
             let start_response = Bound::new(py, crate::start_response::StartResponse::new(exchange.clone()))?;
             let result = self.object.bind(py).call1((dict, start_response))?;
             exchange.consume(py, result)
