@@ -26,6 +26,11 @@ pub trait Blocking: Send + Sync + 'static {
     /// [`Kind::Overloaded`](crate::Kind::Overloaded) if the queue is full. A job of [`Admission::Continue`] is never refused.
     fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()>;
 
+    /// Whether jobs run at once, inside the task that submits them. [`run`] needs no queue and no locks for those.
+    fn runs_in_place(&self) -> bool {
+        false
+    }
+
     /// Wakes a task of the host's. Jobs use it, since a host may have a cheaper way for them than `Waker::wake`.
     fn wake(&self, waker: Waker);
 
@@ -104,8 +109,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let ticket = Arc::new(Ticket { lane, state: Mutex::new(State::Waiting(work, None)) });
-    Running { host, ticket, admission: Some(admission) }
+    Running { host, stage: Stage::New(lane, admission, work) }
 }
 
 /// Runs `work` as a job that nobody waits for, and that no host refuses.
@@ -129,9 +133,21 @@ where
     T: Send + 'static,
 {
     host: Arc<dyn Blocking>,
-    ticket: Arc<Ticket<F, T>>,
-    /// Taken when the job is submitted.
-    admission: Option<Admission>,
+    stage: Stage<F, T>,
+}
+
+enum Stage<F, T> {
+    New(Arc<Lane>, Admission, F),
+    Submitted(Arc<Ticket<F, T>>),
+    Over,
+}
+
+/// The work is never pinned.
+impl<F, T> Unpin for Running<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
 }
 
 struct Ticket<F, T> {
@@ -171,7 +187,7 @@ where
             }
         };
         // A panic leaves `Over` behind, which the waiting future reports.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
+        let result = unless_it_panics(work);
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Over) {
             State::Running(waker) => {
@@ -198,25 +214,27 @@ where
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        if let Some(admission) = self.admission.take() {
-            if let State::Waiting(_, waker) = &mut *lock(&self.ticket.state) {
-                *waker = Some(cx.waker().clone());
+        let this = &mut *self;
+        let ticket = match mem::replace(&mut this.stage, Stage::Over) {
+            Stage::New(lane, _, work) if this.host.runs_in_place() => {
+                let (mut work, mut result) = (Some(work), None);
+                lane.enter(|| result = work.take().and_then(unless_it_panics));
+                return Poll::Ready(result.ok_or_else(panicked));
             }
-            self.host.submit(self.ticket.clone(), admission)?;
-        }
-        let mut state = lock(&self.ticket.state);
-        match &mut *state {
-            State::Waiting(_, waker) | State::Running(waker) => {
-                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                    *waker = Some(cx.waker().clone());
-                }
-                Poll::Pending
+            Stage::New(lane, admission, work) => {
+                let state = State::Waiting(work, Some(cx.waker().clone()));
+                let ticket = Arc::new(Ticket { lane, state: Mutex::new(state) });
+                this.host.submit(ticket.clone(), admission)?;
+                ticket
             }
-            State::Done(_) | State::Over => Poll::Ready(match mem::replace(&mut *state, State::Over) {
-                State::Done(result) => Ok(result),
-                _ => Err(Error::new("the job panicked")),
-            }),
+            Stage::Submitted(ticket) => ticket,
+            Stage::Over => return Poll::Ready(Err(panicked())),
+        };
+        let result = ticket.poll(cx.waker());
+        if result.is_pending() {
+            this.stage = Stage::Submitted(ticket);
         }
+        result
     }
 }
 
@@ -226,9 +244,37 @@ where
     T: Send + 'static,
 {
     fn drop(&mut self) {
-        let state = mem::replace(&mut *lock(&self.ticket.state), State::Over);
-        drop(state);
+        if let Stage::Submitted(ticket) = &self.stage {
+            let state = mem::replace(&mut *lock(&ticket.state), State::Over);
+            drop(state);
+        }
     }
+}
+
+impl<F, T> Ticket<F, T> {
+    fn poll(&self, waker: &Waker) -> Poll<Result<T>> {
+        let mut state = lock(&self.state);
+        match &mut *state {
+            State::Waiting(_, waiting) | State::Running(waiting) => {
+                if !waiting.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {
+                    *waiting = Some(waker.clone());
+                }
+                Poll::Pending
+            }
+            State::Done(_) | State::Over => Poll::Ready(match mem::replace(&mut *state, State::Over) {
+                State::Done(result) => Ok(result),
+                _ => Err(panicked()),
+            }),
+        }
+    }
+}
+
+fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}
+
+fn panicked() -> Error {
+    Error::new("the job panicked")
 }
 
 /// Nothing that can panic is done under the locks of this module.

@@ -30,7 +30,11 @@ use crate::{
 /// Values are bytes; HTTP has no other. Two keys can never disagree, since each has one source: `HTTP_HOST` *is* the
 /// header. Three kinds of header never get in: names with `_`, which would pass for another header's name once `-` is
 /// mapped to `_`; `Proxy`, which would become `HTTP_PROXY`; and hop-by-hop headers, which are the server's business.
-pub struct Environ {
+///
+/// It is one pointer wide: on its way to an application a request moves through many hands.
+pub struct Environ(Box<Inner>);
+
+struct Inner {
     parts: Parts,
     /// The raw path up to here is SCRIPT_NAME.
     mount: usize,
@@ -58,27 +62,27 @@ struct Extended<E>(E);
 impl Environ {
     /// For hosts: the request's head, its body, and the connection it came over. A host has checked the head.
     pub fn new(parts: Parts, input: Input, connection: Arc<Connection>) -> Self {
-        Environ { parts, mount: 0, input, connection, vars: Vec::new() }
+        Environ(Box::new(Inner { parts, mount: 0, input, connection, vars: Vec::new() }))
     }
 
     /// The method.
     pub fn method(&self) -> &Method {
-        &self.parts.method
+        &self.0.parts.method
     }
 
     /// The request's target as received, in origin form (RFC 9112, section 3.2.1).
     pub fn uri(&self) -> &Uri {
-        &self.parts.uri
+        &self.0.parts.uri
     }
 
     /// The protocol's version.
     pub fn version(&self) -> Version {
-        self.parts.version
+        self.0.parts.version
     }
 
     /// SCRIPT_NAME: the part of the path that led to this application, decoded. Empty, or begins with `/`.
     pub fn script_name(&self) -> Cow<'_, str> {
-        percent::decode_text(&self.raw_path()[..self.mount])
+        percent::decode_text(&self.raw_path()[..self.0.mount])
     }
 
     /// PATH_INFO: the rest of the path, decoded once. Empty, or begins with `/`; or `*` (RFC 9112, section 3.2.4).
@@ -88,77 +92,77 @@ impl Environ {
 
     /// The rest of the path as received.
     pub fn raw_path_info(&self) -> &str {
-        &self.raw_path()[self.mount..]
+        &self.raw_path()[self.0.mount..]
     }
 
     /// The whole path as received.
     pub fn raw_path(&self) -> &str {
-        self.parts.uri.path()
+        self.0.parts.uri.path()
     }
 
     /// QUERY_STRING: what follows the `?`, as received.
     pub fn query(&self) -> &str {
-        self.parts.uri.query().unwrap_or_default()
+        self.0.parts.uri.query().unwrap_or_default()
     }
 
     /// REQUEST_URI: path and query as received.
     pub fn raw_target(&self) -> &str {
-        self.parts.uri.path_and_query().map_or("/", |target| target.as_str())
+        self.0.parts.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
     /// The first value of a header. None if it is one of those that are withheld.
     pub fn header(&self, name: impl AsHeaderName) -> Option<&HeaderValue> {
         let shown = is_shown(name.as_str());
-        self.parts.headers.get(name).filter(|_| shown)
+        self.0.parts.headers.get(name).filter(|_| shown)
     }
 
     /// All headers but those that are withheld; values of one name come one after the other.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.parts.headers.iter().filter(|(name, _)| is_shown(name.as_str()))
+        self.0.parts.headers.iter().filter(|(name, _)| is_shown(name.as_str()))
     }
 
     /// The host that the request was sent to: from its `Host`, without the port; else the server's own address.
     pub fn server_name(&self) -> &str {
-        let host = self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let host = self.0.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let (name, _) = split_port(host);
-        if name.is_empty() { self.connection.server_name() } else { name }
+        if name.is_empty() { self.0.connection.server_name() } else { name }
     }
 
     /// The body's length in bytes: None if there is no body, or its length is not known before its end.
     pub fn content_length(&self) -> Option<u64> {
-        let declared = self.parts.headers.get(header::CONTENT_LENGTH);
-        match self.input.len() {
+        let declared = self.0.parts.headers.get(header::CONTENT_LENGTH);
+        match self.0.input.len() {
             // "Content-Length: 0" is a body of no bytes; a request without it has none.
             Some(0) if declared.is_none() => None,
-            Some(length) if self.input.is_received() => Some(length),
+            Some(length) if self.0.input.is_received() => Some(length),
             _ => declared.and_then(|length| length.to_str().ok()?.parse().ok()),
         }
     }
 
     /// The connection that the request came over.
     pub fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+        &self.0.connection
     }
 
     /// Where to write what the operator should read.
     pub fn error_log(&self) -> &ErrorLog {
-        &self.connection.host().error_log
+        &self.0.connection.host().error_log
     }
 
     /// The request's body.
     pub fn input(&mut self) -> &mut Input {
-        &mut self.input
+        &mut self.0.input
     }
 
     /// Takes the request's body out, leaving an empty one: to keep it longer than the environ.
     pub fn take_input(&mut self) -> Input {
-        std::mem::replace(&mut self.input, Input::empty())
+        std::mem::replace(&mut self.0.input, Input::empty())
     }
 
     /// Whether the client waits for `100 Continue` before it sends the body: the server sends that when the body is first
     /// read (RFC 9110, section 10.1.1).
     pub fn expects_continue(&self) -> bool {
-        !self.input.is_received() && self.parts.headers.contains_key(header::EXPECT)
+        !self.0.input.is_received() && self.0.parts.headers.contains_key(header::EXPECT)
     }
 
     /// Receives the body whole, as [`Input::spool`] does, so that CONTENT_LENGTH is known and exact.
@@ -166,13 +170,13 @@ impl Environ {
     /// # Errors
     /// Those of [`Input::spool`].
     pub async fn spool_input(&mut self, memory: usize) -> Result<()> {
-        if self.input.is_received() {
+        if self.0.input.is_received() {
             return Ok(());
         }
-        self.input = self.take_input().spool(memory, &self.connection.host().blocking).await?;
-        if self.input.is_empty() && self.parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        self.0.input = self.take_input().spool(memory, &self.0.connection.host().blocking).await?;
+        if self.0.input.is_empty() && self.0.parts.headers.contains_key(header::TRANSFER_ENCODING) {
             // A chunked body of no bytes is a body.
-            self.parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+            self.0.parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         Ok(())
     }
@@ -183,10 +187,9 @@ impl Environ {
             return fixed.value(self);
         }
         if let Some(name) = header_name(key) {
-            let mut values = self.parts.headers.get_all(&name).iter();
-            return Some(joined(&name, values.next()?, values));
+            return self.header_value(&name);
         }
-        let set = self.vars.iter().find(|(name, _)| name == key);
+        let set = self.0.vars.iter().find(|(name, _)| name == key);
         set.map(|(_, value)| Cow::Borrowed(value.as_ref()))
     }
 
@@ -197,24 +200,26 @@ impl Environ {
                 visitor(Key::Cgi(key), &value);
             }
         }
-        self.visit_headers(visitor);
-    }
-
-    /// Shows the headers and what was [set](Self::set): the part of [`visit`](Self::visit) behind the fixed keys, for
-    /// those who know how to have these cheaper.
-    pub fn visit_headers(&self, mut visitor: impl FnMut(Key<'_>, &[u8])) {
         let mut headers = self.headers().filter(|(name, _)| is_header_key(name)).peekable();
         while let Some((name, value)) = headers.next() {
-            if headers.peek().is_none_or(|(next, _)| *next != name) {
-                visitor(Key::Header(name), value.as_bytes());
-                continue;
-            }
             let more = std::iter::from_fn(|| headers.next_if(|(next, _)| *next == name).map(|(_, value)| value));
             visitor(Key::Header(name), &joined(name, value, more));
         }
-        for (name, value) in &self.vars {
+        for (name, value) in self.vars() {
             visitor(Key::Set(name), value);
         }
+    }
+
+    /// The value of a header's `HTTP_*` key: all values of that name. None if there is no such key.
+    pub fn header_value(&self, name: &HeaderName) -> Option<Cow<'_, [u8]>> {
+        let mut values = self.0.parts.headers.get_all(name).iter();
+        let first = values.next().filter(|_| is_header_key(name))?;
+        Some(joined(name, first, values))
+    }
+
+    /// What was [set](Self::set).
+    pub fn vars(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.vars.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// Sets a key: `HTTP_*` changes the header, another name is added or replaced. Names without a dot are for CGI
@@ -232,11 +237,11 @@ impl Environ {
         }
         if let Some(name) = header {
             let value = HeaderValue::from_maybe_shared(value).map_err(|error| Error::with_kind(Kind::Head, error))?;
-            self.parts.headers.insert(name, value);
+            self.0.parts.headers.insert(name, value);
             return Ok(());
         }
-        self.vars.retain(|(name, _)| *name != key);
-        self.vars.push((key, value));
+        self.0.vars.retain(|(name, _)| *name != key);
+        self.0.vars.push((key, value));
         Ok(())
     }
 
@@ -247,37 +252,38 @@ impl Environ {
         let rest = &self.raw_path_info().as_bytes()[matched..];
         let matches = prefix.is_empty() || matches!(percent::next(rest), None | Some((b'/', _)));
         if matches {
-            self.mount += matched;
+            self.0.mount += matched;
         }
         matches
     }
 
     /// Adds a typed value, replacing another of its type.
     pub fn insert<E: Extension>(&mut self, value: E) {
-        self.vars.retain(|(name, _)| name != E::KEY);
+        self.0.vars.retain(|(name, _)| name != E::KEY);
         if let Some(text) = value.text() {
-            self.vars.push((Cow::Borrowed(E::KEY), Bytes::copy_from_slice(text.as_bytes())));
+            self.0.vars.push((Cow::Borrowed(E::KEY), Bytes::copy_from_slice(text.as_bytes())));
         }
-        self.parts.extensions.insert(Extended(value));
+        self.0.parts.extensions.insert(Extended(value));
     }
 
     /// A typed value that was added.
     pub fn extension<E: Extension>(&self) -> Option<&E> {
-        self.parts.extensions.get::<Extended<E>>().map(|extended| &extended.0)
+        self.0.parts.extensions.get::<Extended<E>>().map(|extended| &extended.0)
     }
 
     /// The request as the `http` crate has it, less the headers that are withheld. Its URI is the whole one.
     pub fn into_request(mut self) -> Request<Input> {
-        let withheld: Vec<_> = self.parts.headers.keys().filter(|name| !is_shown(name.as_str())).cloned().collect();
+        let withheld: Vec<_> = self.0.parts.headers.keys().filter(|name| !is_shown(name.as_str())).cloned().collect();
         for name in withheld {
-            self.parts.headers.remove(name);
+            self.0.parts.headers.remove(name);
         }
-        Request::from_parts(self.parts, self.input)
+        let Inner { parts, input, .. } = *self.0;
+        Request::from_parts(parts, input)
     }
 
     /// The headers as received: for hosts.
     pub fn raw_headers(&self) -> &HeaderMap {
-        &self.parts.headers
+        &self.0.parts.headers
     }
 }
 
@@ -326,7 +332,7 @@ impl fmt::Debug for Environ {
             .field("method", self.method())
             .field("script_name", &self.script_name())
             .field("path_info", &String::from_utf8_lossy(&self.path_info()))
-            .field("input", &self.input)
+            .field("input", &self.0.input)
             .finish_non_exhaustive()
     }
 }

@@ -117,9 +117,9 @@ async fn receive(environ: &mut Environ, may_wait: bool) -> Result<()> {
 
 impl Callable {
     /// Calls the callable. Exceptions are logged here, where their traceback is.
-    fn call(&self, py: Python<'_>, environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
+    fn call(&self, py: Python<'_>, mut environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
         let lint = Lint::of(&environ);
-        let result = self.environs.dict(py, environ).and_then(|dict| {
+        let result = self.environs.dict(py, &mut environ).and_then(|dict| {
             let start_response = Bound::new(py, crate::start_response::StartResponse::new(exchange.clone()))?;
             let callable = self.object.bind(py);
             let result = match lint {

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway_spec::{CgiKey, Environ, Host, Key};
-use http::HeaderName;
+use gateway_spec::{CgiKey, Connection, Environ, Host, Key};
+use http::{HeaderName, Method, Version};
 use pyo3::{
     intern,
     prelude::*,
@@ -16,53 +16,17 @@ use crate::{error_log::Errors, file_wrapper::FileWrapper, input::Input, text};
 
 /// Makes the dicts of one callable.
 #[derive(Default)]
-pub(crate) struct Environs(Mutex<Option<Template>>);
+pub(crate) struct Environs(Mutex<Vec<Template>>);
 
-/// The last dict but for what hardly any two requests have in common: a copy of it, and few changes, make the next.
-struct Template {
-    /// There is hardly ever more than one host.
-    host: Arc<Host>,
-    dict: Py<PyDict>,
-    /// The values of [`STEADY`] in the dict.
-    steady: [Vec<u8>; STEADY.len()],
-}
-
-/// Keys whose values are mostly those of the request before.
-const STEADY: [CgiKey; 8] = [
-    CgiKey::RequestMethod,
-    CgiKey::ScriptName,
-    CgiKey::QueryString,
-    CgiKey::ServerName,
-    CgiKey::ServerPort,
-    CgiKey::ServerProtocol,
-    CgiKey::RequestScheme,
-    CgiKey::RemoteAddr,
-];
-
-fn is_in_template(key: CgiKey) -> bool {
-    key == CgiKey::ServerSoftware || STEADY.contains(&key)
-}
+/// So many templates are kept. Clients that come again and again send headers in a few different compositions.
+const TEMPLATES: usize = 8;
 
 impl Environs {
     /// A fresh dict: exactly a dict, which is the callable's to change (PEP 3333, "environ Variables").
-    pub(crate) fn dict<'py>(&self, py: Python<'py>, mut environ: Environ) -> PyResult<Bound<'py, PyDict>> {
-        let names = Names::of(py);
-        let dict = self.copy(py, names, &environ)?;
-        for &key in CgiKey::ALL.iter().filter(|key| !is_in_template(**key)) {
-            if let Some(value) = key.value(&environ) {
-                names.set(py, &dict, Key::Cgi(key), &value)?;
-            }
-        }
-        let mut result = Ok(());
-        environ.visit_headers(|key, value| {
-            if result.is_ok() {
-                result = names.set(py, &dict, key, value);
-            }
-        });
-        result?;
-        if environ.connection().remote_addr().is_none() {
-            dict.del_item(names.key(CgiKey::RemoteAddr).bind(py))?;
-            dict.del_item(names.key(CgiKey::RemotePort).bind(py))?;
+    pub(crate) fn dict<'py>(&self, py: Python<'py>, environ: &mut Environ) -> PyResult<Bound<'py, PyDict>> {
+        let dict = self.copy(py, environ)?;
+        for (name, value) in environ.vars() {
+            dict.set_item(name, text::to_str(py, value)?)?;
         }
         let input = environ.take_input();
         if !input.is_empty() {
@@ -72,54 +36,195 @@ impl Environs {
         Ok(dict)
     }
 
-    /// A copy of the template, which is made to fit this request before.
-    fn copy<'py>(&self, py: Python<'py>, names: &Names, environ: &Environ) -> PyResult<Bound<'py, PyDict>> {
-        let host = environ.connection().host();
-        let mut known = self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        let template = match &mut *known {
-            Some(template) if Arc::ptr_eq(&template.host, host) => template,
-            other => other.insert(Template::new(py, names, host)?),
+    /// A copy of a template, which is made to fit this request before.
+    fn copy<'py>(&self, py: Python<'py>, environ: &mut Environ) -> PyResult<Bound<'py, PyDict>> {
+        let names = Names::of(py);
+        let mut templates = self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let place = match templates.iter().position(|template| template.is_like(environ)) {
+            // What is used often moves to the front, and what is not is the next to go.
+            Some(place) => {
+                templates.swap(place, place.saturating_sub(1));
+                place.saturating_sub(1)
+            }
+            None => {
+                templates.truncate(TEMPLATES - 1);
+                templates.push(Template::new(py, names, environ)?);
+                templates.len() - 1
+            }
         };
-        let dict = template.dict.bind(py);
-        for (key, known) in STEADY.iter().zip(&mut template.steady) {
-            let value = key.value(environ).unwrap_or_default();
-            if **known != *value {
-                dict.set_item(names.key(*key), text::to_str(py, &value)?)?;
-                if *key == CgiKey::RequestScheme {
-                    dict.set_item(intern!(py, "wsgi.url_scheme"), text::to_str(py, &value)?)?;
-                }
-                known.clear();
-                known.extend_from_slice(&value);
+        match templates[place].fit(py, names, environ) {
+            Ok(()) => templates[place].dict.bind(py).copy(),
+            Err(error) => {
+                templates.remove(place);
+                Err(error)
             }
         }
-        dict.copy()
     }
 }
 
+/// The dict of an earlier request with the same headers. Few of its values are others now, or none: to change those, and
+/// to copy it, costs far less than to put all of them together again.
+struct Template {
+    dict: Py<PyDict>,
+    host: Arc<Host>,
+    /// Where the request's first line and the connection are the same, a look at them spares one at each key that
+    /// follows from them. None in the beginning, when nothing is known.
+    line: Option<Line>,
+    connection: Option<Arc<Connection>>,
+    /// By [`CgiKey`].
+    values: Vec<Option<Vec<u8>>>,
+    /// As received, in their order.
+    headers: Vec<(HeaderName, Option<Vec<u8>>)>,
+}
+
+/// A request's first line, and how much of its path is SCRIPT_NAME.
+struct Line {
+    method: Method,
+    target: String,
+    path_info: usize,
+    version: Version,
+}
+
+/// Keys whose values follow from the request's first line.
+const OF_REQUEST: [CgiKey; 6] = [
+    CgiKey::RequestMethod,
+    CgiKey::ScriptName,
+    CgiKey::PathInfo,
+    CgiKey::QueryString,
+    CgiKey::RequestUri,
+    CgiKey::ServerProtocol,
+];
+/// Keys whose values follow from the connection.
+const OF_CONNECTION: [CgiKey; 5] =
+    [CgiKey::ServerPort, CgiKey::RequestScheme, CgiKey::Https, CgiKey::RemoteAddr, CgiKey::RemotePort];
+/// Keys whose values follow from headers, or from the body or the connection where these say nothing.
+const OF_HEADERS: [CgiKey; 3] = [CgiKey::ServerName, CgiKey::ContentType, CgiKey::ContentLength];
+
 impl Template {
-    fn new(py: Python<'_>, names: &Names, host: &Arc<Host>) -> PyResult<Self> {
-        let dict = PyDict::new(py);
-        // Keys that every request has hold their places, so that a copy has room for headers without growing.
-        for &key in CgiKey::ALL {
-            if !matches!(key, CgiKey::ContentType | CgiKey::ContentLength | CgiKey::Https) {
-                dict.set_item(names.key(key), intern!(py, ""))?;
+    /// A template for requests like this, which it does not fit yet.
+    fn new(py: Python<'_>, names: &Names, environ: &Environ) -> PyResult<Self> {
+        let host = environ.connection().host().clone();
+        Ok(Template {
+            dict: constants(py, names, &host)?.unbind(),
+            host,
+            line: None,
+            connection: None,
+            values: vec![None; CgiKey::ALL.len()],
+            headers: environ.raw_headers().iter().map(|(name, _)| (name.clone(), None)).collect(),
+        })
+    }
+
+    /// Whether the request has the same headers, whatever their values.
+    fn is_like(&self, environ: &Environ) -> bool {
+        let headers = environ.raw_headers();
+        headers.len() == self.headers.len()
+            && headers.iter().zip(&self.headers).all(|((name, _), (known, _))| name == known)
+            && Arc::ptr_eq(&self.host, environ.connection().host())
+    }
+
+    /// Makes the dict what it should be for this request.
+    fn fit(&mut self, py: Python<'_>, names: &Names, environ: &mut Environ) -> PyResult<()> {
+        let has_body = !environ.input().is_empty();
+        let had_body = self.values[CgiKey::ContentLength as usize].is_some();
+        if !self.line.as_ref().is_some_and(|known| known.is_of(environ)) {
+            self.line = Some(Line::of(environ));
+            self.refresh(py, names, environ, &OF_REQUEST)?;
+        }
+        let connection = environ.connection();
+        let known = self.connection.as_ref();
+        let is_elsewhere = known.is_none_or(|known| known.server_name() != connection.server_name());
+        if known.is_none_or(|known| !Arc::ptr_eq(known, connection)) {
+            self.connection = Some(connection.clone());
+            self.refresh(py, names, environ, &OF_CONNECTION)?;
+        }
+        if self.refresh_headers(py, names, environ)? || is_elsewhere || has_body || had_body {
+            self.refresh(py, names, environ, &OF_HEADERS)?;
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self, py: Python<'_>, names: &Names, environ: &Environ, keys: &[CgiKey]) -> PyResult<()> {
+        let dict = self.dict.bind(py);
+        for &key in keys {
+            let (value, known) = (key.value(environ), &mut self.values[key as usize]);
+            if value.as_deref() == known.as_deref() {
+                continue;
+            }
+            match value {
+                Some(value) => {
+                    let text = text::to_str(py, &value)?;
+                    if let Some(twin) = names.twin(key) {
+                        dict.set_item(twin, &text)?;
+                    }
+                    dict.set_item(names.key(key), text)?;
+                    keep(known, &value);
+                }
+                None => {
+                    dict.del_item(names.key(key))?;
+                    *known = None;
+                }
             }
         }
-        dict.set_item(&names.raw_uri, intern!(py, ""))?;
-        dict.set_item(names.key(CgiKey::ServerSoftware), &host.software)?;
-        dict.set_item("wsgi.version", (1, 0))?;
-        dict.set_item("wsgi.url_scheme", intern!(py, "http"))?;
-        let nothing = Input::new(gateway_spec::Input::empty(), host.blocking.clone());
-        dict.set_item("wsgi.input", Bound::new(py, nothing)?)?;
-        dict.set_item("wsgi.errors", Bound::new(py, Errors::new(host.error_log.clone()))?)?;
-        dict.set_item("wsgi.multithread", host.blocking.may_wait())?;
-        dict.set_item("wsgi.multiprocess", host.multiprocess)?;
-        dict.set_item("wsgi.run_once", false)?;
-        dict.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
-        // The input ends where the body does, whatever its framing was: werkzeug and others ask for this.
-        dict.set_item("wsgi.input_terminated", true)?;
-        Ok(Template { host: host.clone(), dict: dict.unbind(), steady: Default::default() })
+        Ok(())
     }
+
+    /// The same for headers; says whether there was any change.
+    fn refresh_headers(&mut self, py: Python<'_>, names: &Names, environ: &Environ) -> PyResult<bool> {
+        let dict = self.dict.bind(py);
+        let mut changed = false;
+        for ((name, received), (_, known)) in environ.raw_headers().iter().zip(&mut self.headers) {
+            if known.as_deref() == Some(received.as_bytes()) {
+                continue;
+            }
+            changed = true;
+            if let Some(value) = environ.header_value(name) {
+                dict.set_item(names.header(py, name), text::to_str(py, &value)?)?;
+            }
+            keep(known, received.as_bytes());
+        }
+        Ok(changed)
+    }
+}
+
+fn keep(known: &mut Option<Vec<u8>>, value: &[u8]) {
+    let known = known.get_or_insert_default();
+    known.clear();
+    known.extend_from_slice(value);
+}
+
+impl Line {
+    fn of(environ: &Environ) -> Self {
+        Line {
+            method: environ.method().clone(),
+            target: environ.raw_target().to_owned(),
+            path_info: environ.raw_path_info().len(),
+            version: environ.version(),
+        }
+    }
+
+    fn is_of(&self, environ: &Environ) -> bool {
+        self.target == environ.raw_target()
+            && self.path_info == environ.raw_path_info().len()
+            && self.method == environ.method()
+            && self.version == environ.version()
+    }
+}
+
+/// What is the same for all requests of a server.
+fn constants<'py>(py: Python<'py>, names: &Names, host: &Host) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(names.key(CgiKey::ServerSoftware), &host.software)?;
+    dict.set_item("wsgi.version", (1, 0))?;
+    let nothing = Input::new(gateway_spec::Input::empty(), host.blocking.clone());
+    dict.set_item("wsgi.input", Bound::new(py, nothing)?)?;
+    dict.set_item("wsgi.errors", Bound::new(py, Errors::new(host.error_log.clone()))?)?;
+    dict.set_item("wsgi.multithread", host.blocking.may_wait())?;
+    dict.set_item("wsgi.multiprocess", host.multiprocess)?;
+    dict.set_item("wsgi.run_once", false)?;
+    dict.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
+    // The input ends where the body does, whatever its framing was: werkzeug and others ask for this.
+    dict.set_item("wsgi.input_terminated", true)?;
+    Ok(dict)
 }
 
 /// The names of keys as Python objects, made once: a dict finds those that are one and the same object fastest.
@@ -127,6 +232,7 @@ struct Names {
     /// By [`CgiKey`].
     keys: Vec<Py<PyString>>,
     raw_uri: Py<PyString>,
+    url_scheme: Py<PyString>,
     headers: Mutex<FxHashMap<HeaderName, Py<PyString>>>,
 }
 
@@ -139,6 +245,7 @@ impl Names {
         NAMES.get_or_init(py, || Names {
             keys: CgiKey::ALL.iter().map(|key| PyString::intern(py, key.name()).unbind()).collect(),
             raw_uri: PyString::intern(py, "RAW_URI").unbind(),
+            url_scheme: PyString::intern(py, "wsgi.url_scheme").unbind(),
             headers: Mutex::default(),
         })
     }
@@ -147,16 +254,12 @@ impl Names {
         &self.keys[key as usize]
     }
 
-    fn set(&self, py: Python<'_>, dict: &Bound<'_, PyDict>, key: Key<'_>, value: &[u8]) -> PyResult<()> {
+    /// The other name of a value that has two.
+    fn twin(&self, key: CgiKey) -> Option<&Py<PyString>> {
         match key {
-            Key::Cgi(key @ CgiKey::RequestUri) => {
-                let value = text::to_str(py, value)?;
-                dict.set_item(self.key(key), &value)?;
-                dict.set_item(&self.raw_uri, value)
-            }
-            Key::Cgi(key) => dict.set_item(self.key(key), text::to_str(py, value)?),
-            Key::Header(name) => dict.set_item(self.header(py, name), text::to_str(py, value)?),
-            Key::Set(name) => dict.set_item(name, text::to_str(py, value)?),
+            CgiKey::RequestUri => Some(&self.raw_uri),
+            CgiKey::RequestScheme => Some(&self.url_scheme),
+            _ => None,
         }
     }
 
@@ -165,11 +268,12 @@ impl Names {
         if let Some(known) = headers().get(name) {
             return known.bind(py).clone();
         }
-        let key = PyString::new(py, Key::Header(name).write(&mut String::new()));
+        let (key, mut text) = (Key::Header(name), String::new());
+        let text = key.write(&mut text);
         let mut headers = headers();
-        if headers.len() < HEADERS {
-            headers.insert(name.clone(), key.clone().unbind());
+        if headers.len() == HEADERS {
+            return PyString::new(py, text);
         }
-        key
+        headers.entry(name.clone()).or_insert_with(|| PyString::intern(py, text).unbind()).bind(py).clone()
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use gateway_spec::{
-    Environ, Error, ErrorLog, FileRange, Kind, Result, Status,
+    Connection, Environ, Error, ErrorLog, FileRange, Kind, Result, Status,
     blocking::{self, Blocking, Lane},
 };
 use http::{HeaderMap, Method, Uri};
@@ -27,9 +27,8 @@ const AHEAD_BLOCKS: usize = 512;
 
 /// What connects the Python side of a request with its future and its body.
 pub(crate) struct Exchange {
-    host: Arc<dyn Blocking>,
+    connection: Arc<Connection>,
     lane: Arc<Lane>,
-    log: ErrorLog,
     method: Method,
     uri: Uri,
     /// How long a call of Python may take.
@@ -88,11 +87,9 @@ pub(crate) enum Rest {
 
 impl Exchange {
     pub(crate) fn new(environ: &Environ, lane: Arc<Lane>, limit: Option<Duration>) -> Self {
-        let host = environ.connection().host();
         Exchange {
-            host: host.blocking.clone(),
+            connection: environ.connection().clone(),
             lane,
-            log: host.error_log.clone(),
             method: environ.method().clone(),
             uri: environ.uri().clone(),
             limit,
@@ -120,11 +117,11 @@ impl Exchange {
     }
 
     pub(crate) fn host(&self) -> &Arc<dyn Blocking> {
-        &self.host
+        &self.connection.host().blocking
     }
 
     pub(crate) fn log(&self) -> &ErrorLog {
-        &self.log
+        &self.connection.host().error_log
     }
 
     pub(crate) fn lane(&self) -> &Arc<Lane> {
@@ -166,10 +163,10 @@ impl Exchange {
         if block.as_bytes().is_empty() {
             return Ok(());
         }
-        if self.push(copy(block))? && self.host.may_wait() {
+        if self.push(copy(block))? && self.host().may_wait() {
             let full = |state: &mut State| !state.closed && state.is_full();
             let wait = || drop(self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner));
-            py.detach(|| self.host.wait(&mut { wait }));
+            py.detach(|| self.host().wait(&mut { wait }));
         }
         let state = self.lock();
         match state.closed && !state.bodiless {
@@ -196,7 +193,7 @@ impl Exchange {
     fn wake(&self, mut state: MutexGuard<'_, State>) {
         if let Some(waiting) = state.waiting.take() {
             drop(state);
-            self.host.wake(waiting);
+            self.host().wake(waiting);
         }
     }
 
@@ -205,7 +202,7 @@ impl Exchange {
         if !self.lock().written {
             if let Some(bytes) = whole(&result)? {
                 self.end()?;
-                error_log::flush(&self.log);
+                error_log::flush(self.log());
                 return Ok(Rest::Whole(bytes));
             }
             if let Some(range) = file_wrapper::file_range(py, &result, self)? {
@@ -233,7 +230,7 @@ impl Exchange {
 
     /// Logs an exception with its traceback, and makes an error of it.
     pub(crate) fn failed(&self, py: Python<'_>, error: &PyErr) -> Error {
-        error_log::flush(&self.log);
+        error_log::flush(self.log());
         let timed_out = {
             let mut state = self.lock();
             state.over = true;
@@ -241,7 +238,7 @@ impl Exchange {
         };
         // What was interrupted because of its time is in the log already.
         if !timed_out {
-            self.log.write(&error::traceback(py, error));
+            self.log().write(&error::traceback(py, error));
         }
         error::raised(py, error)
     }
@@ -343,10 +340,10 @@ impl Iteration {
     /// does not, each block is sent before the next is asked for (PEP 3333, "Buffering and Streaming").
     pub(crate) fn pull(mut self, py: Python<'_>) -> PyResult<Rest> {
         let pulled = self.pull_blocks(py);
-        error_log::flush(&self.exchange.log);
+        error_log::flush(self.exchange.log());
         match pulled {
             Ok(true) => Ok(Rest::More(self)),
-            Ok(false) if !self.exchange.host.may_wait() => {
+            Ok(false) if !self.exchange.host().may_wait() => {
                 // The last block is not sent yet, and close() comes after that.
                 self.iterator = None;
                 Ok(Rest::More(self))
@@ -378,7 +375,7 @@ impl Iteration {
             if block.as_bytes().is_empty() {
                 continue;
             }
-            if self.exchange.push(copy(block))? || !self.exchange.host.may_wait() {
+            if self.exchange.push(copy(block))? || !self.exchange.host().may_wait() {
                 return Ok(!self.exchange.lock().closed);
             }
         }
@@ -391,7 +388,7 @@ impl Iteration {
         self.iterator = None;
         self.exchange.lock().over = true;
         if let Some(result) = self.result.take() {
-            close(py, &result.into_bound(py), &self.exchange.log);
+            close(py, &result.into_bound(py), self.exchange.log());
         }
     }
 }
@@ -400,14 +397,14 @@ impl Drop for Iteration {
     fn drop(&mut self) {
         let Some(result) = self.result.take() else { return };
         self.exchange.lock().over = true;
-        let (iterator, log) = (self.iterator.take(), self.exchange.log.clone());
+        let (iterator, log) = (self.iterator.take(), self.exchange.log().clone());
         let close = move || {
             Python::attach(|py| {
                 drop(iterator);
                 close(py, &result.into_bound(py), &log);
             });
         };
-        blocking::detach(&*self.exchange.host, self.exchange.lane.clone(), close);
+        blocking::detach(&**self.exchange.host(), self.exchange.lane.clone(), close);
     }
 }
 

@@ -22,11 +22,11 @@ pub(crate) type HttpResponse = http::Response<Guarded>;
 /// The application's Content-Length is no number, or there are several.
 pub(crate) fn guard(response: Response, method: &Method) -> Result<http::Response<Framed>, Error> {
     let (status, mut headers, body) = response.into_parts();
-    if headers.keys().any(is_hop_by_hop) {
+    let Found { declared, has_server, has_hop_by_hop } = look(&headers)?;
+    if has_hop_by_hop {
         let names: Vec<_> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
         names.iter().for_each(|name| drop(headers.remove(name)));
     }
-    let declared = declared_length(&headers)?;
     let body = match (status.code(), declared) {
         // These have no body whatever the application gives (RFC 9110, sections 6.4.1 and 8.6).
         (StatusCode::NO_CONTENT, _) => {
@@ -43,7 +43,9 @@ pub(crate) fn guard(response: Response, method: &Method) -> Result<http::Respons
         (_, Some(length)) => Framed::of_length(body, length),
         (_, None) => Framed::new(body),
     };
-    headers.entry(header::SERVER).or_insert(SERVER);
+    if !has_server {
+        headers.insert(header::SERVER, SERVER);
+    }
     Ok(assemble(status, headers, body))
 }
 
@@ -104,13 +106,28 @@ fn assemble(status: Status, headers: HeaderMap, body: Framed) -> http::Response<
     response
 }
 
-/// The one Content-Length (RFC 9110, section 8.6): hyper would send whatever stands there.
-fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
-    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    match (digits.and_then(|text| text.parse().ok()), values.next()) {
-        (Some(length), None) => Ok(Some(length)),
-        _ => Err(Error::with_kind(Kind::Head, format!("Content-Length {value:?} is not one number"))),
+/// What the guard looks for among an application's headers, in one go.
+#[derive(Default)]
+struct Found {
+    declared: Option<u64>,
+    has_server: bool,
+    has_hop_by_hop: bool,
+}
+
+fn look(headers: &HeaderMap) -> Result<Found, Error> {
+    let mut found = Found::default();
+    for (name, value) in headers {
+        if name == header::CONTENT_LENGTH {
+            // There is one at most, and a number (RFC 9110, section 8.6): hyper would send whatever stands there.
+            let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            match digits.and_then(|text| text.parse().ok()) {
+                Some(length) if found.declared.is_none() => found.declared = Some(length),
+                _ => return Err(Error::with_kind(Kind::Head, format!("Content-Length {value:?} is not one number"))),
+            }
+        } else {
+            found.has_server |= name == header::SERVER;
+            found.has_hop_by_hop |= is_hop_by_hop(name);
+        }
     }
+    Ok(found)
 }

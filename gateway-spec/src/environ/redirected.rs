@@ -18,13 +18,15 @@ impl Environ {
         if !target.starts_with(b"/") || target.contains(&b'#') {
             return Err(refused());
         }
-        self.parts.uri = Uri::from(PathAndQuery::try_from(target).map_err(|_| refused())?);
-        self.parts.method = Method::GET;
+        let request = &mut *self.0;
+        request.parts.uri = Uri::from(PathAndQuery::try_from(target).map_err(|_| refused())?);
+        request.parts.method = Method::GET;
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING, header::EXPECT] {
-            self.parts.headers.remove(name);
+            request.parts.headers.remove(name);
         }
-        self.parts.extensions.clear();
-        Ok(Environ { mount: 0, input: Input::empty(), vars: Vec::new(), ..self })
+        request.parts.extensions.clear();
+        (request.mount, request.input, request.vars) = (0, Input::empty(), Vec::new());
+        Ok(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use http::{HeaderValue, Request, Uri, header, request::Parts, uri::PathAndQuery};
 
-use super::{Environ, split_port};
+use super::{Environ, Inner, split_port};
 use crate::{Connection, Host, Input, Scheme, tower::Origin};
 
 impl Environ {
@@ -13,10 +13,10 @@ impl Environ {
     pub(crate) fn into_service_request(mut self) -> Request<Input> {
         let length = self.content_length();
         let origin = Origin {
-            connection: self.connection.clone(),
-            uri: self.parts.uri.clone(),
-            mount: self.mount,
-            vars: mem::take(&mut self.vars),
+            connection: self.0.connection.clone(),
+            uri: self.0.parts.uri.clone(),
+            mount: self.0.mount,
+            vars: mem::take(&mut self.0.vars),
         };
         let mut request = self.into_request();
         *request.uri_mut() = origin.uri_behind_mount();
@@ -44,7 +44,7 @@ impl Environ {
         };
         let (uri, mount) = origin.locate(&parts.uri);
         parts.uri = uri;
-        Environ { parts, mount, input, connection: origin.connection, vars: origin.vars }
+        Environ(Box::new(Inner { parts, mount, input, connection: origin.connection, vars: origin.vars }))
     }
 }
 

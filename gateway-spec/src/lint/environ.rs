@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method, Version, header, uri::Authority};
 
 use super::{Call, rules};
-use crate::{Environ, Key};
+use crate::Environ;
 
 /// Checks the environ that a server hands over.
 pub(super) fn check(environ: &Environ, call: &Call) {
@@ -78,8 +78,7 @@ const CGI: [&str; 9] = [
 ];
 
 fn check_keys(environ: &Environ, call: &Call) {
-    environ.visit_headers(|key, value| {
-        let Key::Set(name) = key else { return };
+    for (name, value) in environ.vars() {
         if name.contains('.') {
             let own = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
             if !name.bytes().all(own) || name.split('.').any(str::is_empty) {
@@ -92,7 +91,7 @@ fn check_keys(environ: &Environ, call: &Call) {
         } else if value.is_empty() {
             call.report(rules::EMPTY_KEY, name, format!("{name} is there, and empty"));
         }
-    });
+    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,13 @@ pub(super) struct Inline;
 
 impl Blocking for Inline {
     fn submit(&self, job: Arc<dyn Job>, _: Admission) -> Result<()> {
-        // Who submitted it looks for the result by itself.
+        // Nobody waits for it: what is waited for does not come here.
         job.lane().enter(|| drop(job.run()));
         Ok(())
+    }
+
+    fn runs_in_place(&self) -> bool {
+        true
     }
 
     fn wake(&self, waker: Waker) {

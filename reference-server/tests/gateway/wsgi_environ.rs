@@ -211,3 +211,52 @@ fn methods_arrive_as_they_are() {
         );
     }
 }
+
+#[test]
+fn an_environ_has_nothing_of_the_requests_before() {
+    let server = EVERYTHING.server();
+    // More compositions of headers than are remembered, some of them alike but for one thing.
+    let requests = [
+        ("GET", "", ""),
+        ("GET", "A: 1\r\n", ""),
+        ("GET", "A: 2\r\n", ""),
+        ("GET", "A:\r\n", ""),
+        ("GET", "A: 1\r\nA: 2\r\n", ""),
+        ("GET", "A: 2\r\nA: 2\r\n", ""),
+        ("GET", "A: 1\r\nB: 2\r\n", ""),
+        ("GET", "B: 2\r\nA: 1\r\n", ""),
+        ("GET", "A_B: 1\r\n", ""),
+        ("GET", "A-B: 1\r\n", ""),
+        ("GET", "Te: trailers\r\n", ""),
+        ("POST", "Content-Type: a/b\r\n", ""),
+        ("POST", "Content-Length: 0\r\n", ""),
+        ("POST", "Content-Length: 3\r\n", "abc"),
+        ("POST", "Content-Length: 4\r\n", "abcd"),
+        ("POST", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
+        ("POST", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+    ];
+    let seen = |(method, headers, body): (&str, &str, &str), path: &str| -> Vec<String> {
+        let dump = dump(&server, format!("{method} {path} HTTP/1.1\r\nHost: a:99\r\n{headers}\r\n{body}"));
+        let differs = |line: &&str| line.starts_with("REMOTE_PORT=") || line.contains("<");
+        dump.lines().filter(|line| !differs(line)).map(str::to_owned).collect()
+    };
+    let alone: Vec<_> = requests.iter().map(|request| seen(*request, "/py/dump")).collect();
+    for (request, expected) in requests.iter().zip(&alone).rev() {
+        assert_eq!(&seen(*request, "/py/dump"), expected, "{request:?}");
+        let elsewhere = seen(*request, "/py/dump/%61?q");
+        for line in
+            ["PATH_INFO='/dump/a'", "RAW_URI='/py/dump/%61?q'", "REQUEST_URI='/py/dump/%61?q'", "QUERY_STRING='q'"]
+        {
+            has(&elsewhere.join("\n"), line);
+        }
+        assert_eq!(&seen(*request, "/py/dump"), expected, "{request:?}");
+    }
+    for (place, key, value) in
+        [(3, "HTTP_A", ""), (4, "HTTP_A", "1, 2"), (13, "CONTENT_LENGTH", "3"), (15, "CONTENT_LENGTH", "3")]
+    {
+        has(&alone[place].join("\n"), &format!("{key}='{value}'"));
+    }
+    for (place, key) in [(0, "HTTP_A"), (8, "HTTP_A_B"), (10, "HTTP_TE"), (11, "CONTENT_LENGTH"), (0, "CONTENT_TYPE")] {
+        lacks(&alone[place].join("\n"), key);
+    }
+}
