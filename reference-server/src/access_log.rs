@@ -2,14 +2,14 @@
 
 mod entry;
 mod format;
+mod writer;
 
 use std::{
-    fs::OpenOptions,
-    io::{self, Write},
-    path::Path,
+    io,
+    path::{self, Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Sender, channel},
     },
     thread::{self, JoinHandle},
 };
@@ -18,6 +18,8 @@ use http::request::Parts;
 use jiff::tz::TimeZone;
 
 pub(crate) use entry::Entry;
+use writer::{Order, Writer, append_to};
+
 pub use format::{ATOMS, Format, FormatError, NAMES};
 
 /// Where access is logged: one line for each request, when the last byte of its response is written.
@@ -27,7 +29,9 @@ pub use format::{ATOMS, Format, FormatError, NAMES};
 #[derive(Debug)]
 pub struct AccessLog {
     format: Format,
-    lines: Mutex<Option<Sender<String>>>,
+    /// Where the file is; none for standard output.
+    path: Option<PathBuf>,
+    lines: Mutex<Option<Sender<Order>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     zone: TimeZone,
 }
@@ -38,19 +42,31 @@ impl AccessLog {
     /// # Errors
     /// What opening the file, or starting the thread, reports.
     pub fn open(path: &Path, format: Format) -> io::Result<Arc<Self>> {
-        let output: Box<dyn Write + Send> = match path.to_str() {
-            Some("-") => Box::new(io::stdout()),
-            _ => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+        let path = Some(path).filter(|path| path.as_os_str() != "-");
+        let writer = match path {
+            Some(path) => Writer::to_file(append_to(path)?),
+            None => Writer::to_stdout()?,
         };
         let (lines, queue) = channel();
-        let writer =
-            thread::Builder::new().name("gateway-access-log".into()).spawn(move || write_lines(&queue, output))?;
+        let writer = thread::Builder::new().name("gateway-access-log".into()).spawn(move || writer.run(&queue))?;
         Ok(Arc::new(AccessLog {
             format,
+            path: path.map(path::absolute).transpose()?,
             lines: Mutex::new(Some(lines)),
             writer: Mutex::new(Some(writer)),
             zone: TimeZone::system(),
         }))
+    }
+
+    /// Opens the file anew: somebody has moved the old one away. What was logged before goes to the old one.
+    ///
+    /// # Errors
+    /// What opening the file reports; then the old one stays in use.
+    pub fn reopen(&self) -> io::Result<()> {
+        if let Some(path) = &self.path {
+            self.order(Order::GoOnIn(append_to(path)?));
+        }
+        Ok(())
     }
 
     /// The entry of a request that begins now.
@@ -58,11 +74,11 @@ impl AccessLog {
         Box::new(Entry::new(self, remote, parts))
     }
 
-    fn write(&self, line: String) {
+    fn order(&self, order: Order) {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lines) = &*lines {
             // The writer goes away only when the log does.
-            let _ = lines.send(line);
+            let _ = lines.send(order);
         }
     }
 }
@@ -73,21 +89,5 @@ impl Drop for AccessLog {
         if let Some(writer) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = writer.join();
         }
-    }
-}
-
-fn write_lines(queue: &Receiver<String>, mut output: Box<dyn Write + Send>) {
-    let mut block = String::new();
-    while let Ok(line) = queue.recv() {
-        block.push_str(&line);
-        while block.len() < 64 * 1024
-            && let Ok(line) = queue.try_recv()
-        {
-            block.push_str(&line);
-        }
-        if let Err(error) = output.write_all(block.as_bytes()).and_then(|()| output.flush()) {
-            tracing::error!("cannot write the access log: {error}");
-        }
-        block.clear();
     }
 }

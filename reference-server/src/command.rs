@@ -1,14 +1,18 @@
 //! What the command line asks for, done.
 //!
 //! ```text
-//!   command line ─┐
-//!   environment ──┼─▶ options ─▶ settings ─▶ load: each target an App ─▶ serve
-//!   file ─ config ┘   (a table)
+//!   command line ─┐                       ┌▶ worker ─▶ load: each target an App ─▶ serve
+//!   environment ──┼─▶ options ─▶ settings ─▶ supervisor
+//!   file ─ config ┘   (a table)           └▶ worker …
 //! ```
+//!
+//! Supervisor and workers are the same program with the same arguments; before them a worker has one more, its role.
 
 mod apps;
 mod banner;
+mod bind;
 mod config;
+mod control;
 mod failure;
 mod load;
 mod nearest;
@@ -16,15 +20,17 @@ mod options;
 mod print_config;
 mod serve;
 mod settings;
-mod signals;
+mod supervisor;
 mod target;
+mod worker;
 
 use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 use options::ServeOptions;
-use settings::Settings;
+use supervisor::TAKE_OVER;
+use worker::WORKER;
 
 /// Serves Rust Apps, Python WSGI applications, CGI programs and files under one URL space.
 #[derive(Debug, Parser)]
@@ -43,14 +49,23 @@ enum Action {
 
 /// Runs the command with the arguments of this process.
 pub(crate) fn run() -> ExitCode {
-    let args: Vec<_> = env::args_os().collect();
-    match Settings::gather(&args).and_then(serve::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.print();
-            failure.exit_code()
+    let mut args: Vec<_> = env::args_os().collect();
+    let role = args.get(1).and_then(|role| role.to_str()).filter(|role| [WORKER, TAKE_OVER].contains(role));
+    let role = role.map(str::to_owned);
+    let done = match role.as_deref() {
+        Some(role) => {
+            args.remove(1);
+            match role {
+                WORKER => return worker::run(&args),
+                _ => supervisor::take_over().and_then(|predecessor| serve::run(args, Some(predecessor))),
+            }
         }
-    }
+        None => serve::run(args, None),
+    };
+    done.unwrap_or_else(|failure| {
+        failure.print();
+        failure.exit_code()
+    })
 }
 
 /// The version of the command, and of what is linked into it.

@@ -28,6 +28,9 @@ pub struct Limits {
     pub write_time: Duration,
     /// Time in which a client that has sent FIN still gets its answer, from its FIN or the last byte written.
     pub half_close_time: Duration,
+    /// Time that a connection must have idled to be closed at a shutdown. One that was used a moment ago may have its
+    /// next request on the way, which would be lost; until then it is answered, with `Connection: close`.
+    pub drain_idle_time: Duration,
     /// Time in which running requests may finish at a shutdown.
     pub graceful_time: Duration,
 }
@@ -45,6 +48,7 @@ impl Default for Limits {
             body_rate: 500,
             write_time: Duration::from_secs(60),
             half_close_time: Duration::from_secs(1),
+            drain_idle_time: Duration::from_secs(5),
             graceful_time: Duration::from_secs(25),
         }
     }

@@ -10,13 +10,14 @@ use std::{
 };
 
 use gateway_spec::{App, Connection, Environ, Error, Kind, Response, Result, StartResponse};
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::{
     AccessLog, Limits,
+    countdown::Countdown,
     input::input,
     io::Io,
     marks,
@@ -31,6 +32,7 @@ pub(crate) struct Service<A> {
     pub(crate) app: A,
     pub(crate) limits: Limits,
     pub(crate) access_log: Option<Arc<AccessLog>>,
+    pub(crate) countdown: Option<Countdown>,
 }
 
 /// Serves the requests of one connection until it ends.
@@ -75,12 +77,15 @@ async fn answer<A: App>(
     watch: &Arc<Watch>,
     request: Request<Incoming>,
 ) -> Result<HttpResponse, Infallible> {
+    if let Some(countdown) = &service.countdown {
+        countdown.tick();
+    }
     let (mut parts, body) = request.into_parts();
     let entry = service.access_log.as_ref().map(|log| log.entry(connection.remote_addr(), &parts));
     let input = input(body, watch, service.limits.body);
     let mut record = Record::begin(watch, entry);
     if let Err(refused) = request::check(&mut parts, !input.is_empty(), &service.limits) {
-        return Ok(response::refusal(&refused, record));
+        return Ok(last_if_draining(response::refusal(&refused, record), watch));
     }
     let (method, target) = (parts.method.clone(), parts.uri.path_and_query().cloned());
     let label = || Label { method: method.clone(), target: target.clone(), mount: 0, wait: None };
@@ -92,7 +97,7 @@ async fn answer<A: App>(
             if !response.body().is_whole() {
                 record.label(label());
             }
-            return Ok(response::recorded(response, record));
+            return Ok(last_if_draining(response::recorded(response, record), watch));
         }
         Err(error) => error,
     };
@@ -100,16 +105,19 @@ async fn answer<A: App>(
         let target = target.as_ref().map_or("", |target| target.as_str());
         tracing::error!("{method} {target:?}: {}", error.chain());
     }
-    Ok(response::failure(&error, record))
+    Ok(last_if_draining(response::failure(&error, record), watch))
+}
+
+/// A server that is ending says so to its clients, for them to send their next requests elsewhere (RFC 9112, 9.6).
+fn last_if_draining(mut response: HttpResponse, watch: &Watch) -> HttpResponse {
+    if watch.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Calls the application; its panic is a failure like any other.
-async fn call<A: App>(
-    app: &A,
-    environ: Environ,
-    record: &mut Record,
-    label: impl Fn() -> Label,
-) -> Result<Response> {
+async fn call<A: App>(app: &A, environ: Environ, record: &mut Record, label: impl Fn() -> Label) -> Result<Response> {
     let mut future = pin!(app.call(environ, StartResponse::new()));
     // What others have left on this thread is not of this request.
     marks::take();

@@ -1,31 +1,26 @@
 //! A server: a listener, and what all its connections share.
 
-use std::{
-    fmt, io,
-    net::{SocketAddr, ToSocketAddrs},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use gateway_spec::{
     App, Connection, ErrorLog, Host, LogSink, Scheme,
     blocking::{Blocking, Threads},
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
 use crate::{
-    AccessLog, Error, Limits,
+    AccessLog, Error, Limits, Listener,
     connection::{self, Service},
+    countdown::Countdown,
+    listener::{Accepted, Accepting},
     scoreboard::Scoreboard,
     watch::Registry,
 };
-
-/// How many connections the kernel keeps until they are accepted.
-const BACKLOG: i32 = 2048;
 
 /// Serves `app` at `address` until the process is told to end by SIGTERM or SIGINT; then running requests are finished.
 ///
@@ -53,6 +48,7 @@ pub async fn serve(address: impl fmt::Display, app: impl App) -> Result<(), Erro
 pub struct Builder {
     limits: Limits,
     access_log: Option<Arc<AccessLog>>,
+    countdown: Option<Countdown>,
     scoreboard: Option<Scoreboard>,
     host: Host,
 }
@@ -80,46 +76,35 @@ impl Builder {
         self
     }
 
-    /// Listens on `address`, `HOST:PORT`. Port 0 takes a free one.
+    /// Calls `reached` when the request of this number begins: for a process that is to be replaced then. It serves on.
+    pub fn after_requests(self, count: u64, reached: impl Fn() + Send + Sync + 'static) -> Self {
+        Builder { countdown: Some(Countdown::new(count, reached)), ..self }
+    }
+
+    /// Whether other processes serve the same application meanwhile: what it is told as `wsgi.multiprocess`.
+    pub fn multiprocess(mut self, multiprocess: bool) -> Self {
+        self.host.multiprocess = multiprocess;
+        self
+    }
+
+    /// Listens on `address`, `HOST:PORT` or `unix:PATH`. Port 0 takes a free one.
     ///
     /// # Errors
     /// [`Error::Address`] if there is no such address, or it is taken.
     pub fn bind(self, address: impl fmt::Display) -> Result<Server, Error> {
-        let address = address.to_string();
-        match listen(&address) {
-            Ok(listener) => Ok(Server { listener, settings: self }),
-            Err(source) => Err(Error::Address { address, source }),
-        }
+        Listener::bind(address).map(|listener| self.listen([listener]))
     }
-}
 
-fn listen(address: &str) -> io::Result<std::net::TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match listen_at(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
+    /// Takes the connections of all of these.
+    pub fn listen(self, listeners: impl IntoIterator<Item = Listener>) -> Server {
+        Server { listeners: listeners.into_iter().collect(), settings: self }
     }
-    Err(last)
-}
-
-fn listen_at(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-    // A restart must not wait for the connections of the last run to time out.
-    socket.set_reuse_address(true)?;
-    // Connections inherit this. Answers are written whole, so nothing is gained by waiting for more.
-    socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
 }
 
 /// A server that listens and does not serve yet: connections wait in the kernel's backlog.
 #[derive(Debug)]
 pub struct Server {
-    listener: std::net::TcpListener,
+    listeners: Vec<Listener>,
     settings: Builder,
 }
 
@@ -128,15 +113,16 @@ impl Server {
     pub fn builder() -> Builder {
         let host =
             Host { error_log: ErrorLog::new(Tracing), blocking: Arc::new(Threads::new(32, 1024)), ..Host::default() };
-        Builder { limits: Limits::default(), access_log: None, scoreboard: None, host }
+        Builder { limits: Limits::default(), access_log: None, countdown: None, scoreboard: None, host }
     }
 
-    /// The address that is listened on.
+    /// The TCP address that is listened on, the first if there are several.
     ///
     /// # Errors
-    /// What the system reports.
+    /// If there is none.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        let mut addresses = self.listeners.iter().filter_map(Listener::local_addr);
+        addresses.next().ok_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "there is no TCP port"))
     }
 
     /// Serves `app` until SIGTERM or SIGINT, then finishes running requests.
@@ -155,29 +141,38 @@ impl Server {
         .await
     }
 
-    /// Serves `app` until `shutdown` is ready. Then nothing is accepted any more, idle connections are closed, and
+    /// Serves `app` until `shutdown` is ready. Then what waits in the backlog is accepted, and nothing after that; each
+    /// response says `Connection: close`, connections that have idled for [`Limits::drain_idle_time`] are closed, and
     /// running requests are finished or, after [`Limits::graceful_time`], cut off.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the listener cannot be watched.
+    /// [`Error::Runtime`] if a listener cannot be watched.
     pub async fn serve_until(self, app: impl App, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Server { listener, settings: Builder { limits, access_log, scoreboard, host } } = self;
-        let listener = TcpListener::from_std(listener).map_err(Error::Runtime)?;
+        let Server { listeners, settings: Builder { limits, access_log, countdown, scoreboard, host } } = self;
         let registry = Registry::new(scoreboard.as_ref().map_or(0, Scoreboard::mounts));
         let publishing = scoreboard.map(|scoreboard| scoreboard.publish(registry.clone()));
         let _publishing = publishing.transpose().map_err(Error::Runtime)?;
         let graceful_time = limits.graceful_time;
-        let service = Arc::new(Service { app, limits, access_log });
-        let host = Arc::new(host);
-        let sweep = registry.sweep(&service.limits);
+        let shared = Arc::new(Shared {
+            service: Arc::new(Service { app, limits, access_log, countdown }),
+            host: Arc::new(host),
+            registry,
+        });
+        let (stop, stopped) = watch::channel(());
+        let mut acceptors = JoinSet::new();
+        for listener in listeners {
+            acceptors.spawn(accept(listener.accepting().map_err(Error::Runtime)?, shared.clone(), stopped.clone()));
+        }
+        let registry = &shared.registry;
         let serving = async {
-            tokio::select! {
-                () = accept(&listener, &service, &host, &registry) => {}
-                () = shutdown => {}
-            }
-            drop(listener);
+            shutdown.await;
             registry.drain();
-            if timeout(graceful_time, registry.below(1)).await.is_err() {
+            drop(stop);
+            let finished = async {
+                acceptors.join_all().await;
+                registry.below(1).await;
+            };
+            if timeout(graceful_time, finished).await.is_err() {
                 tracing::warn!("{} connections were cut off at the shutdown's deadline", registry.count());
                 registry.abort();
                 // Their tasks end as soon as they are polled; one that does not is held up by its application.
@@ -185,23 +180,37 @@ impl Server {
             }
         };
         tokio::select! {
-            () = sweep => {}
+            () = registry.sweep(&shared.service.limits) => {}
             () = serving => {}
         }
         Ok(())
     }
 }
 
-/// Accepts connections for ever.
-async fn accept<A: App>(listener: &TcpListener, service: &Arc<Service<A>>, host: &Arc<Host>, registry: &Arc<Registry>) {
-    let local = listener.local_addr().ok().filter(|local| !local.ip().is_unspecified());
+/// What the connections of a server have in common.
+struct Shared<A> {
+    service: Arc<Service<A>>,
+    host: Arc<Host>,
+    registry: Arc<Registry>,
+}
+
+/// Accepts connections until `stopped` is closed, and then those that wait already: whoever was let into the backlog is
+/// served.
+async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped: watch::Receiver<()>) {
     let mut pause = Duration::from_millis(10);
     loop {
-        registry.below(service.limits.connections).await;
-        match listener.accept().await {
-            Ok((socket, remote)) => {
+        let accepted = tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            accepted = async {
+                shared.registry.below(shared.service.limits.connections).await;
+                listener.accept().await
+            } => accepted,
+        };
+        match accepted {
+            Ok(accepted) => {
                 pause = Duration::from_millis(10);
-                spawn(socket, local, remote, service, host, registry);
+                shared.spawn(accepted);
             }
             // The client gave up while it waited: that is no trouble of ours.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -213,20 +222,18 @@ async fn accept<A: App>(listener: &TcpListener, service: &Arc<Service<A>>, host:
             }
         }
     }
+    while shared.registry.count() < shared.service.limits.connections
+        && let Ok(accepted) = listener.accept_now()
+    {
+        shared.spawn(accepted);
+    }
 }
 
-fn spawn<A: App>(
-    socket: TcpStream,
-    local: Option<SocketAddr>,
-    remote: SocketAddr,
-    service: &Arc<Service<A>>,
-    host: &Arc<Host>,
-    registry: &Arc<Registry>,
-) {
-    // A listener on one address needs not ask each connection for it.
-    let local = local.or_else(|| socket.local_addr().ok());
-    let connection = Connection::new(host.clone(), Scheme::Http, local, Some(remote));
-    tokio::spawn(connection::serve(socket, service.clone(), connection, registry.register()));
+impl<A: App> Shared<A> {
+    fn spawn(&self, Accepted { socket, local, remote }: Accepted) {
+        let connection = Connection::new(self.host.clone(), Scheme::Http, local, remote);
+        tokio::spawn(connection::serve(socket, self.service.clone(), connection, self.registry.register()));
+    }
 }
 
 /// Applications' logs go where the server's own go.

@@ -257,6 +257,11 @@ impl Watch {
         }
     }
 
+    /// Whether the server is ending, and each response has to say that it is the connection's last.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.clock.draining.load(Relaxed)
+    }
+
     fn order(&self, command: Command) {
         self.command.fetch_max(command as u8, Relaxed);
         if let Some(task) = &*lock(&self.task) {
@@ -268,6 +273,12 @@ impl Watch {
     fn check(&self, now: u64, limits: &Limits) {
         let over = |since: u64, limit: Duration| since != 0 && now.saturating_sub(since) > limit.as_millis() as u64;
         let since = self.phase_since.load(Relaxed);
+        if self.is_draining()
+            && self.is(Phase::Idle)
+            && now.saturating_sub(since) >= limits.drain_idle_time.as_millis() as u64
+        {
+            self.order(Command::Drain);
+        }
         let phase_over = match self.phase.load(Relaxed) {
             phase if phase == Phase::Idle as u8 => over(since, limits.idle_time),
             phase if phase == Phase::Head as u8 => over(since, limits.head_time),
@@ -306,14 +317,19 @@ impl Watch {
     }
 }
 
-/// Milliseconds since the server began, counted in ticks: a machine that was suspended, or a loop that was held up,
-/// has not let its clients' time run out.
-#[derive(Debug, Default)]
-struct Clock(AtomicU64);
+/// What all connections look at: the time, and whether the server is ending.
+///
+/// The time is milliseconds since the server began, counted in ticks: a machine that was suspended, or a loop that was
+/// held up, has not let its clients' time run out.
+#[derive(Debug)]
+struct Clock {
+    now: AtomicU64,
+    draining: AtomicBool,
+}
 
 impl Clock {
     fn now(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.now.load(Relaxed)
     }
 }
 
@@ -321,16 +337,9 @@ impl Clock {
 pub(crate) struct Registry {
     clock: Arc<Clock>,
     counters: Arc<Counters>,
-    connections: Mutex<Connections>,
+    open: Mutex<Vec<Arc<Watch>>>,
     /// A connection has ended.
     ended: Notify,
-}
-
-#[derive(Default)]
-struct Connections {
-    open: Vec<Arc<Watch>>,
-    /// What connections that are opened from now on are told.
-    draining: bool,
 }
 
 /// A connection's place in the [`Registry`], given up when it is dropped.
@@ -343,20 +352,17 @@ impl Registry {
     /// No connections yet, to a server of so many mounts.
     pub(crate) fn new(mounts: usize) -> Arc<Self> {
         // The clock begins at 1, because 0 is never.
-        let clock = Arc::new(Clock(AtomicU64::new(1)));
+        let clock = Arc::new(Clock { now: AtomicU64::new(1), draining: AtomicBool::new(false) });
         let counters = Arc::new(Counters::new(mounts));
-        Arc::new(Registry { clock, counters, connections: Mutex::default(), ended: Notify::new() })
+        Arc::new(Registry { clock, counters, open: Mutex::default(), ended: Notify::new() })
     }
 
     pub(crate) fn register(self: &Arc<Self>) -> Registration {
         let watch = Arc::new(Watch::new(self.clock.clone(), self.counters.clone()));
         self.counters.connected();
-        let mut connections = lock(&self.connections);
-        if connections.draining {
-            watch.order(Command::Drain);
-        }
-        watch.place.store(connections.open.len(), Relaxed);
-        connections.open.push(watch.clone());
+        let mut open = lock(&self.open);
+        watch.place.store(open.len(), Relaxed);
+        open.push(watch.clone());
         Registration { registry: self.clone(), watch }
     }
 
@@ -371,9 +377,7 @@ impl Registry {
 
     /// How many requests are being answered, and the `limit` oldest of them.
     pub(crate) fn in_flight(&self, limit: usize, mounts: &[String]) -> (u64, Vec<Request>) {
-        let connections = lock(&self.connections);
-        let mut busy: Vec<_> = connections.open.iter().filter(|watch| watch.is(Phase::Busy)).cloned().collect();
-        drop(connections);
+        let mut busy: Vec<_> = lock(&self.open).iter().filter(|watch| watch.is(Phase::Busy)).cloned().collect();
         let count = busy.len() as u64;
         busy.sort_by_cached_key(|watch| watch.request.began());
         busy.truncate(limit);
@@ -389,7 +393,7 @@ impl Registry {
 
     /// How many connections are open.
     pub(crate) fn count(&self) -> usize {
-        lock(&self.connections).open.len()
+        lock(&self.open).len()
     }
 
     /// Waits until fewer than `limit` connections are open.
@@ -403,14 +407,13 @@ impl Registry {
         }
     }
 
+    /// From here on each response is its connection's last, and sweeping closes the connections that idle.
     pub(crate) fn drain(&self) {
-        let mut connections = lock(&self.connections);
-        connections.draining = true;
-        connections.open.iter().for_each(|watch| watch.order(Command::Drain));
+        self.clock.draining.store(true, Relaxed);
     }
 
     pub(crate) fn abort(&self) {
-        lock(&self.connections).open.iter().for_each(|watch| watch.order(Command::Abort));
+        lock(&self.open).iter().for_each(|watch| watch.order(Command::Abort));
     }
 
     /// Ticks until it is dropped.
@@ -422,22 +425,23 @@ impl Registry {
             let tick = ticks.tick().await;
             let passed = (tick - last).min(2 * TICK);
             last = tick;
-            let now = self.clock.0.fetch_add(passed.as_millis() as u64, Relaxed) + passed.as_millis() as u64;
-            lock(&self.connections).open.iter().for_each(|watch| watch.check(now, limits));
+            let passed = passed.as_millis() as u64;
+            let now = self.clock.now.fetch_add(passed, Relaxed) + passed;
+            lock(&self.open).iter().for_each(|watch| watch.check(now, limits));
         }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut connections = lock(&self.registry.connections);
+        let mut open = lock(&self.registry.open);
         // Sweeping needs no order, so the hole is filled with the last.
         let place = self.watch.place.load(Relaxed);
-        connections.open.swap_remove(place);
-        if let Some(moved) = connections.open.get(place) {
+        open.swap_remove(place);
+        if let Some(moved) = open.get(place) {
             moved.place.store(place, Relaxed);
         }
-        drop(connections);
+        drop(open);
         self.registry.ended.notify_waiters();
     }
 }

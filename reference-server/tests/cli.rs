@@ -18,11 +18,14 @@ use tempfile::TempDir;
 /// Longer than anything here takes, however busy the machine is.
 const BOUND: Duration = Duration::from_secs(30);
 
+/// Variables that are not the command's own.
+const CUSTOMARY: [&str; 3] = ["PORT", "VIRTUAL_ENV", "WEB_CONCURRENCY"];
+
 /// The command, in an environment that says nothing about it.
 fn gateway(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("GATEWAY_") || name == "PORT" || name == "VIRTUAL_ENV" {
+        if name.to_string_lossy().starts_with("GATEWAY_") || CUSTOMARY.iter().any(|customary| name == *customary) {
             command.env_remove(name);
         }
     }
@@ -157,7 +160,7 @@ fn usage_errors_exit_with_2_and_say_what_could_be_meant() {
         (&["serv", "app:hello"], "'serve'"),
         (&["serve", "--thread", "2", "app:hello"], "'--threads'"),
         (&["serve", "--threads", "0", "app:hello"], "1..=1024"),
-        (&["serve", "--workers", "2", "app:hello"], "this version runs one worker process"),
+        (&["serve", "--workers", "0", "app:hello"], "1..=1024"),
         (&["serve", "--bind", "8000", "app:hello"], "HOST:PORT"),
         (&["serve", "--max-body", "1T", "app:hello"], "K, M and G"),
         (&["serve", "stattic:files"], "did you mean \"static\"?"),
@@ -226,12 +229,14 @@ fn a_flag_goes_before_the_environment_that_before_the_file_that_before_the_defau
 #[test]
 fn the_customary_variables_give_way_to_everything_else() {
     let customary = |args: &[&str], variables: &[(&str, &str)]| {
-        let variables = variables.iter().copied().chain([("PORT", "81"), ("VIRTUAL_ENV", "/venv")]);
+        let customary = [("PORT", "81"), ("VIRTUAL_ENV", "/venv"), ("WEB_CONCURRENCY", "3")];
+        let variables = variables.iter().copied().chain(customary);
         printed_config(gateway(&["serve"]).args(args).envs(variables))
     };
     let config = customary(&[], &[]);
     assert!(config.contains("bind = \"127.0.0.1:81\"") && config.contains("# environment variable PORT"), "{config}");
     assert!(config.contains("venv = \"/venv\"") && config.contains("# environment variable VIRTUAL_ENV"), "{config}");
+    assert!(config.contains("workers = 3") && config.contains("# environment variable WEB_CONCURRENCY"), "{config}");
     let config = customary(&["--bind", "[::1]:82"], &[("GATEWAY_VENV", "/other")]);
     assert!(config.contains("bind = \"[::1]:82\"") && config.contains("venv = \"/other\""), "{config}");
     let folder = folder();

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::{
     AccessLog,
     format::{Atom, Name, Piece, Style},
+    writer::Order,
 };
 use crate::marks::Wait;
 
@@ -145,7 +146,7 @@ impl Drop for Entry {
             }
         }
         text.push('\n');
-        self.log.write(text);
+        self.log.order(Order::Write(text));
     }
 }
 

@@ -189,7 +189,9 @@ impl fmt::Display for FormatError {
             FormatError::Name(name) => write!(f, "there is no format {name:?}"),
             FormatError::Atom(name) => write!(f, "there is no atom %({name})s"),
             FormatError::Header(name) => write!(f, "{name:?} is not the name of a header"),
-            FormatError::Percent(text) => write!(f, "{text:?} is no atom, as %(h)s is one; a percent sign is written %%"),
+            FormatError::Percent(text) => {
+                write!(f, "{text:?} is no atom, as %(h)s is one; a percent sign is written %%")
+            }
         }
     }
 }

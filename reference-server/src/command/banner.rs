@@ -6,6 +6,7 @@ use std::{
 };
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use reference_server::Listener;
 
 use super::{
     settings::Settings,
@@ -31,12 +32,17 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The version, the address, and a table of the mounts.
-pub(super) fn banner(settings: &Settings, address: SocketAddr) -> String {
+/// The version, the addresses, and a table of the mounts.
+pub(super) fn banner<'a>(settings: &Settings, listeners: impl Iterator<Item = &'a Listener>) -> String {
     let (workers, threads) = (settings.options.workers, settings.options.threads);
     let mut text = format!("gateway {}: {}, {}\n", version(), count(workers, "worker"), count(threads, "thread"));
-    let _ = writeln!(text, "listening on http://{address}");
-    let root = format!("http://{}", reachable(address));
+    let mut root = None;
+    for listener in listeners {
+        let _ = writeln!(text, "listening on {listener}");
+        root = root.or(listener.local_addr());
+    }
+    // What is on a unix socket only has no URL.
+    let root = root.map(|address| format!("http://{}", reachable(address))).unwrap_or_default();
     let rows: Vec<_> = settings.mounts.iter().map(|(mount, _)| (mount, url(&root, mount))).collect();
     let prefixes = rows.iter().map(|(mount, _)| mount.prefix.chars().count()).max().unwrap_or_default();
     let urls = rows.iter().map(|(_, url)| url.len()).max().unwrap_or_default();

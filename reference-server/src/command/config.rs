@@ -29,18 +29,24 @@ pub(super) struct File {
 /// The key of the table of mounts.
 const MOUNT: &str = "mount";
 
+/// Reads the file at `path`.
+///
+/// # Errors
+/// [`Failure::Usage`] that names the file.
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| {
+        Failure::Usage(Report::new(format!("cannot read the configuration file {}", path.display())).because(&error))
+    })
+}
+
 impl File {
-    /// Reads the file at `path`, whose keys are the options of `serve`. The options' values are not checked yet.
+    /// What the file at `path` says with `text`. Its keys are the options of `serve`, whose values are not checked yet.
     ///
     /// # Errors
     /// [`Failure::Usage`] that names file and key.
-    pub(super) fn read(path: &Path, serve: &clap::Command) -> Result<Self, Failure> {
-        let shown = path.display();
-        let unreadable =
-            |error| Failure::Usage(Report::new(format!("cannot read the configuration file {shown}")).because(&error));
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        let absolute = path::absolute(path).map_err(unreadable)?;
-        let wrong = |error: String| Failure::Usage(Report::new(format!("{shown}: {}", error.trim_end())));
+    pub(super) fn parse(path: &Path, text: &str, serve: &clap::Command) -> Result<Self, Failure> {
+        let wrong = |error: String| Failure::Usage(Report::new(format!("{}: {}", path.display(), error.trim_end())));
+        let absolute = path::absolute(path).map_err(|error| wrong(error.to_string()))?;
         let table: Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
         let base = absolute.parent().unwrap_or(&absolute);
         let mut file = File { path: path.to_owned(), values: Vec::new(), mounts: Vec::new() };
@@ -88,12 +94,16 @@ pub(super) enum Shape {
     Size,
     Path,
     Text,
+    /// One text or several, which the command line has separated by commas.
+    Texts,
 }
 
 impl Shape {
     pub(super) fn of(arg: &Arg) -> Self {
         let parsed = arg.get_value_parser().type_id();
-        if parsed == TypeId::of::<bool>() {
+        if arg.get_value_delimiter().is_some() {
+            Shape::Texts
+        } else if parsed == TypeId::of::<bool>() {
             Shape::Boolean
         } else if parsed == TypeId::of::<u16>() || parsed == TypeId::of::<u32>() {
             Shape::Integer
@@ -111,7 +121,11 @@ impl Shape {
         match (self, value) {
             (Shape::Boolean, Value::Boolean(value)) => Some(value.to_string()),
             (Shape::Integer | Shape::Size, Value::Integer(value)) => Some(value.to_string()),
-            (Shape::Size | Shape::Path | Shape::Text, Value::String(value)) => Some(value.clone()),
+            (Shape::Size | Shape::Path | Shape::Text | Shape::Texts, Value::String(value)) => Some(value.clone()),
+            (Shape::Texts, Value::Array(values)) => {
+                let texts: Option<Vec<_>> = values.iter().map(Value::as_str).collect();
+                texts.filter(|texts| !texts.is_empty()).map(|texts| texts.join(","))
+            }
             _ => None,
         }
     }
@@ -126,6 +140,11 @@ impl Shape {
             Shape::Integer => integer(),
             Shape::Size => integer().or_else(|| Some(string())),
             Shape::Path | Shape::Text => Some(string()),
+            Shape::Texts => {
+                let mut texts: Vec<_> =
+                    matches.get_raw(id)?.map(|text| Value::String(text.to_string_lossy().into_owned())).collect();
+                if texts.len() == 1 { texts.pop() } else { Some(Value::Array(texts)) }
+            }
         }
     }
 
@@ -135,6 +154,7 @@ impl Shape {
             Shape::Integer => "a whole number",
             Shape::Size => "a number of bytes, or a string like \"16M\"",
             Shape::Path | Shape::Text => "a string",
+            Shape::Texts => "a string, or an array of strings",
         }
     }
 }

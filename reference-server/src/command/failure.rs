@@ -13,6 +13,8 @@ pub(super) enum Failure {
     Runtime(Report),
     /// Targets cannot be loaded.
     Load(Vec<Report>),
+    /// A worker has said so: its exit code, and the report that it would have printed.
+    Worker(u8, String),
 }
 
 /// What happened, why, and what to do about it.
@@ -33,17 +35,32 @@ impl Failure {
                 // With standard output or error closed there is nobody to tell.
                 let _ = error.print();
             }
-            Failure::Usage(report) | Failure::Runtime(report) => eprint!("{report}"),
-            Failure::Load(reports) => reports.iter().for_each(|report| eprint!("{report}")),
+            failure => eprint!("{failure}"),
         }
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    pub(super) fn code(&self) -> u8 {
         match self {
-            Failure::Arguments(error) if error.exit_code() == 0 => ExitCode::SUCCESS,
-            Failure::Runtime(_) => ExitCode::FAILURE,
-            Failure::Arguments(_) | Failure::Usage(_) => ExitCode::from(2),
-            Failure::Load(_) => ExitCode::from(3),
+            Failure::Arguments(error) if error.exit_code() == 0 => 0,
+            Failure::Runtime(_) => 1,
+            Failure::Arguments(_) | Failure::Usage(_) => 2,
+            Failure::Load(_) => 3,
+            Failure::Worker(code, _) => *code,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Arguments(error) => write!(f, "{error}"),
+            Failure::Usage(report) | Failure::Runtime(report) => write!(f, "{report}"),
+            Failure::Load(reports) => reports.iter().try_for_each(|report| write!(f, "{report}")),
+            Failure::Worker(_, report) => f.write_str(report),
         }
     }
 }

@@ -7,7 +7,11 @@ use clap::{Arg, ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 
 use reference_server::access_log::{ATOMS, Format, FormatError, NAMES};
 
-use super::{nearest::did_you_mean, target::Mount};
+use super::{
+    bind::{Bind, FileMode, Owner},
+    nearest::did_you_mean,
+    target::Mount,
+};
 
 pub(super) const ABOUT: &str = "\
 Serve applications over HTTP.
@@ -26,6 +30,7 @@ Examples:
   gateway serve mysite.wsgi:application
   gateway serve /=wsgi:shop:app /static=static:public --bind 0.0.0.0:8000
   gateway serve /cgi-bin=cgi:cgi-bin /=static:site --listing --access-log -
+  gateway serve mysite.wsgi:application --workers 4 --bind unix:/run/mysite.sock --socket-owner :www-data
   gateway serve --config gateway.toml --print-config
 
 A configuration file has the long names of the options as keys, and a table of mounts. Paths in it are relative to it:
@@ -39,8 +44,12 @@ A configuration file has the long names of the options as keys, and a table of m
 
 A flag goes before an environment variable, that before the file, and that before the default.
 
-Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot serve (address in use); 2 usage or configuration;
-3 a target cannot be loaded; 130, 143 ended at once by a second signal.";
+Signals: TERM and INT end gracefully, a second one at once; QUIT ends at once; HUP reloads configuration and code without
+losing a request; USR1 opens the access log anew; USR2 replaces the program itself; TTIN and TTOU add and remove a
+worker; WINCH ends the workers and keeps listening.
+
+Exit codes: 0 ended by a signal; 1 cannot serve (address in use); 2 usage or configuration; 3 a target cannot be loaded;
+130, 143 ended at once by a second signal.";
 
 #[derive(Args, Debug)]
 pub(super) struct ServeOptions {
@@ -48,10 +57,20 @@ pub(super) struct ServeOptions {
     #[arg(value_name = "TARGET")]
     pub(super) targets: Vec<Mount>,
 
-    /// Address to listen on; port 0 takes a free one. PORT=N in the environment is 127.0.0.1:N
-    #[arg(short, long, env = "GATEWAY_BIND", hide_env_values = true)]
-    #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:8000", value_parser = address)]
-    pub(super) bind: String,
+    /// Address to listen on: HOST:PORT, where port 0 takes a free one, unix:PATH, or fd://N, a socket that is inherited.
+    /// May be given several times. PORT=N in the environment is 127.0.0.1:N. Sockets that systemd hands over
+    /// (LISTEN_FDS) go before all of them
+    #[arg(short, long, env = "GATEWAY_BIND", hide_env_values = true, value_name = "ADDRESS")]
+    #[arg(default_value = "127.0.0.1:8000", value_delimiter = ',', action = ArgAction::Append)]
+    pub(super) bind: Vec<Bind>,
+
+    /// Mode of unix sockets, in octal: who may connect
+    #[arg(long, env = "GATEWAY_SOCKET_MODE", hide_env_values = true, value_name = "MODE", default_value = "660")]
+    pub(super) socket_mode: FileMode,
+
+    /// Owner of unix sockets, by names or numbers
+    #[arg(long, env = "GATEWAY_SOCKET_OWNER", hide_env_values = true, value_name = "USER[:GROUP]")]
+    pub(super) socket_owner: Option<Owner>,
 
     /// Folder to change to first: relative paths, and Python's imports, begin there
     #[arg(long, env = "GATEWAY_CHDIR", hide_env_values = true, value_name = "FOLDER")]
@@ -68,9 +87,10 @@ pub(super) struct ServeOptions {
     #[arg(long, env = "GATEWAY_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "300")]
     pub(super) timeout: u32,
 
-    /// Worker processes: this version runs 1
-    #[arg(long, env = "GATEWAY_WORKERS", hide_env_values = true)]
-    #[arg(value_name = "N", default_value = "1", value_parser = one_worker)]
+    /// Worker processes. Python uses one core in each; begin with as many as there are cores. WEB_CONCURRENCY=N in the
+    /// environment says the same
+    #[arg(short, long, env = "GATEWAY_WORKERS", hide_env_values = true)]
+    #[arg(value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) workers: u16,
 
     /// CGI programs that run at once, those of all mounts together; a mount has a bound of its own beside it
@@ -127,6 +147,28 @@ pub(super) struct ServeOptions {
     #[arg(value_name = "SECONDS", default_value = "25")]
     pub(super) graceful_timeout: u32,
 
+    /// Replace a worker that has answered so many requests; 0 is never. What takes its place serves first
+    #[arg(long, env = "GATEWAY_MAX_REQUESTS", hide_env_values = true, value_name = "N", default_value = "0")]
+    pub(super) max_requests: u32,
+
+    /// Add up to so many to --max-requests, by chance, so that workers do not all come to it at once
+    #[arg(long, env = "GATEWAY_MAX_REQUESTS_JITTER", hide_env_values = true, value_name = "N", default_value = "0")]
+    pub(super) max_requests_jitter: u32,
+
+    /// Replace a worker that has lived so long; 0 is never
+    #[arg(long, env = "GATEWAY_MAX_WORKER_LIFETIME", hide_env_values = true)]
+    #[arg(value_name = "SECONDS", default_value = "0")]
+    pub(super) max_worker_lifetime: u32,
+
+    /// Replace a worker that has grown to so much resident memory; 0 is never
+    #[arg(long, env = "GATEWAY_MAX_WORKER_RSS", hide_env_values = true, value_name = "SIZE", default_value = "0")]
+    pub(super) max_worker_rss: Size,
+
+    /// How long a connection must have idled to be closed when the server, or a worker, ends; until then its next
+    /// request is answered, with Connection: close
+    #[arg(long, env = "GATEWAY_DRAIN_IDLE", hide_env_values = true, value_name = "SECONDS", default_value = "5")]
+    pub(super) drain_idle: u32,
+
     /// What to log on standard error
     #[arg(long, env = "GATEWAY_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: LogLevel,
@@ -178,17 +220,6 @@ impl fmt::Display for Size {
     }
 }
 
-fn address(text: &str) -> Result<String, &'static str> {
-    const FORM: &str = "write HOST:PORT, as in 127.0.0.1:8000, or [::1]:8000 for IPv6";
-    let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
-    let bracketed = host.starts_with('[') && host.ends_with(']');
-    if host.is_empty() || (host.contains(':') && !bracketed) {
-        return Err(FORM);
-    }
-    port.parse::<u16>().map_err(|_| "the port is a number from 0 to 65535")?;
-    Ok(text.to_owned())
-}
-
 fn log_format(text: &str) -> Result<Format, String> {
     text.parse().map_err(|error: FormatError| {
         let hint = match &error {
@@ -203,14 +234,6 @@ fn log_format(text: &str) -> Result<Format, String> {
         };
         format!("{error}{hint}")
     })
-}
-
-fn one_worker(text: &str) -> Result<u16, &'static str> {
-    match text.parse() {
-        Ok(1) => Ok(1),
-        Ok(0) | Err(_) => Err("write a number from 1"),
-        Ok(_) => Err("this version runs one worker process; --threads says how many calls it runs at once"),
-    }
 }
 
 #[cfg(test)]
@@ -244,16 +267,6 @@ mod tests {
         assert_eq!("1G".parse(), Ok(Size(1 << 30)));
         for wrong in ["", "K", "-1", "1.5M", "1T", "10MB", "17179869184G"] {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn addresses_have_host_and_port() {
-        for right in ["127.0.0.1:8000", "localhost:0", "[::1]:8000"] {
-            assert_eq!(address(right).as_deref(), Ok(right));
-        }
-        for wrong in ["", "8000", ":8000", "::1:8000", "localhost:http", "localhost:65536"] {
-            assert!(address(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -20,7 +20,7 @@ use toml::Value;
 
 use super::{
     Action, Cli,
-    config::{File, Shape},
+    config::{self, File, Shape},
     failure::{Failure, Report},
     options::{self, ServeOptions},
     target::Mount,
@@ -33,6 +33,8 @@ pub(super) struct Settings {
     pub(super) mounts: Vec<(Mount, Origin)>,
     /// Every option that has a key, with its value if it has one.
     pub(super) values: Vec<(String, Option<Value>, Origin)>,
+    /// What the configuration file said.
+    pub(super) file: Option<String>,
 }
 
 /// Where a value comes from.
@@ -53,18 +55,24 @@ struct Preset {
 }
 
 impl Settings {
-    /// Puts together what `args`, the environment and the file say.
+    /// Puts together what `args`, the environment and the file say. The file is read, unless `file` is what it said
+    /// when it was last found to be in order.
     ///
     /// # Errors
     /// [`Failure::Arguments`] and [`Failure::Usage`].
-    pub(super) fn gather(args: &[OsString]) -> Result<Self, Failure> {
+    pub(super) fn gather(args: &[OsString], file: Option<String>) -> Result<Self, Failure> {
         let command = Cli::command();
         let serve = command.find_subcommand("serve").unwrap_or(&command);
         let first = command.clone().try_get_matches_from(args).or_else(|error| blame_environment(error, serve))?;
         let Action::Serve(options) = Cli::from_arg_matches(&first)?.action;
-        let file = options.config.as_deref().map(|path| File::read(path, serve)).transpose()?;
-        let (mut presets, mut mounts) = (Vec::new(), Vec::new());
-        if let Some(file) = file {
+        let (mut presets, mut mounts, mut text) = (Vec::new(), Vec::new(), None);
+        if let Some(path) = options.config.as_deref() {
+            let read = match file {
+                Some(text) => text,
+                None => config::read(path)?,
+            };
+            let file = File::parse(path, &read, serve)?;
+            text = Some(read);
             let origin = Origin::File(file.path);
             mounts.extend(file.mounts.into_iter().map(|mount| (mount, origin.clone())));
             presets.extend(file.values.into_iter().map(|(key, value)| Preset { key, value, origin: origin.clone() }));
@@ -76,7 +84,7 @@ impl Settings {
         let Action::Serve(options) = Cli::from_arg_matches(&second)?.action;
         override_mounts(&mut mounts, &options.targets)?;
         let values = values(serve, serve_matches(&second), &presets);
-        Ok(Settings { options, mounts, values })
+        Ok(Settings { options, mounts, values, file: text })
     }
 }
 
@@ -113,6 +121,9 @@ fn customary(matches: &ArgMatches, file: &[Preset]) -> Vec<Preset> {
         let mut address = OsString::from("127.0.0.1:");
         address.push(port);
         presets.push(preset("bind", address, "PORT"));
+    }
+    if let Some(workers) = variable("WEB_CONCURRENCY").filter(|_| is_free("workers")) {
+        presets.push(preset("workers", workers, "WEB_CONCURRENCY"));
     }
     if let Some(folder) = variable("VIRTUAL_ENV").filter(|_| is_free("venv")) {
         presets.push(preset("venv", folder, "VIRTUAL_ENV"));

@@ -1,12 +1,6 @@
 //! What a worker publishes of itself, and how it is written and read.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io,
-    ops::AddAssign,
-    os::unix::fs::FileExt,
-};
+use std::{collections::BTreeMap, fs::File, io, ops::AddAssign, os::unix::fs::FileExt};
 
 use serde::{Deserialize, Serialize};
 

@@ -50,7 +50,9 @@ impl Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.args(["serve", "--bind", "127.0.0.1:0", "--chdir"]).arg(apps()).args(targets);
         // Whoever runs the tests may have set some of the command's options.
-        for (name, _) in env::vars().filter(|(name, _)| name.starts_with("GATEWAY_") || name == "PORT") {
+        for (name, _) in
+            env::vars().filter(|(name, _)| name.starts_with("GATEWAY_") || name == "PORT" || name == "WEB_CONCURRENCY")
+        {
             command.env_remove(name);
         }
         // The same tests again, in another way of calling applications: `TEST_THREADS=1 cargo test`.
@@ -174,20 +176,37 @@ impl Server {
         }
     }
 
-    /// The most memory that the server has had at once, in bytes.
+    /// The most memory that the worker has had at once, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.memory("VmHWM:")
     }
 
-    /// The memory that the server has now, in bytes.
+    /// The memory that the worker has now, in bytes.
     pub(crate) fn resident_memory(&self) -> u64 {
         self.memory("VmRSS:")
     }
 
     fn memory(&self, which: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.worker())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
         line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// The process of the only worker.
+    pub(crate) fn worker(&self) -> u32 {
+        let workers = self.workers();
+        assert_eq!(workers.len(), 1);
+        workers[0]
+    }
+
+    /// The processes that the supervisor has started and that still run.
+    pub(crate) fn workers(&self) -> Vec<u32> {
+        children(self.child.id())
+    }
+
+    /// The process of the supervisor.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -244,6 +263,12 @@ impl BothWays {
         case(self.threads.server());
         case(self.inline.server());
     }
+}
+
+/// The processes that a process has started and that still run.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter(|child| is_running(child)).map(|child| child.parse().unwrap()).collect()
 }
 
 /// Whether a process is there, and not only what is left of it for a parent that does not care.

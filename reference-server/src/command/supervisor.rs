@@ -1,0 +1,192 @@
+//! The supervisor: it listens, keeps workers running that accept what arrives, and obeys signals.
+//!
+//! It loads no Python, runs no event loop and has one thread; nothing that an application does can stop it.
+//!
+//! ```text
+//!  signals ──────────┐                    ┌─▶ start, drain, kill
+//!  workers' messages ┼─▶ what is so ─▶ settle: what should be so
+//!  workers' ends ────┤                    └─▶ wait for the next
+//!  the clock ────────┘
+//! ```
+//!
+//! The table of workers is [`Supervisor::workers`]. There are as many *seats* as workers are wanted, numbered from 1;
+//! in a seat sits one worker, and for a short time its successor too, which takes over when it is READY. Each turn
+//! compares the table with what is wanted ([`seats`]), so that a crash, a reload, a recycled worker and one more worker
+//! are all the same work. Each worker has a file in memory of its own, [`worker::Worker::scoreboard`], which it alone
+//! writes (`scoreboard` of `command/worker.rs`'s offer) and which the supervisor reads.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `sockets` | listens |
+//! | `child` | starts processes: workers, and the supervisor that takes over |
+//! | `worker` | one worker, as it is seen from here |
+//! | `seats` | starts, replaces and ends workers until there are those that are wanted |
+//! | `ends` | learns of workers' ends |
+//! | `cause` | why a process ended |
+//! | `orders` | signals |
+//! | `reload` | HUP |
+//! | `upgrade` | USR2 |
+//! | `recycle` | workers that are to be replaced: old, big, or tired of requests |
+//! | `systemd` | tells systemd |
+
+mod cause;
+mod child;
+mod ends;
+mod orders;
+mod plan;
+mod recycle;
+mod reload;
+mod seats;
+mod sockets;
+mod systemd;
+mod upgrade;
+mod worker;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    os::unix::net::UnixStream,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::iterator::{backend::SignalDelivery, exfiltrator::SignalOnly};
+
+use super::{
+    banner::banner,
+    control::Control,
+    failure::Failure,
+    serve::{cannot, print},
+    settings::Settings,
+};
+use cause::OomKills;
+use orders::Ending;
+use plan::Plan;
+use seats::Backoff;
+use systemd::Systemd;
+use upgrade::Upgrade;
+use worker::Worker;
+
+/// How long the supervisor sleeps at most. What it looks at by the clock is at least so coarse.
+const TURN: Duration = Duration::from_secs(1);
+
+pub(super) use upgrade::{TAKE_OVER, take_over};
+
+/// The one who keeps the others running.
+pub(super) struct Supervisor {
+    /// The arguments of this process, for it to read its configuration again and to start workers with.
+    args: Vec<OsString>,
+    signals: SignalDelivery<UnixStream, SignalOnly>,
+    /// What workers are started with.
+    plan: Plan,
+    /// While a reload is on trial: what to go back to.
+    before: Option<Plan>,
+    /// How many seats there are.
+    wanted: u16,
+    workers: Vec<Worker>,
+    seats: BTreeMap<u16, Backoff>,
+    /// Whether any worker has ever been READY.
+    has_served: bool,
+    /// How the first worker failed.
+    failure: Option<Failure>,
+    ending: Option<Ending>,
+    upgrade: Upgrade,
+    systemd: Systemd,
+    oom_kills: OomKills,
+}
+
+impl Supervisor {
+    /// Listens. Workers are started by [`run`](Self::run).
+    ///
+    /// # Errors
+    /// An address cannot be listened on, or the system refuses something.
+    pub(super) fn new(
+        args: Vec<OsString>,
+        settings: Settings,
+        predecessor: Option<Predecessor>,
+    ) -> Result<Self, Failure> {
+        // From here on signals are kept until they are looked at.
+        let signals = orders::watch().map_err(|error| cannot("watch for signals", &error))?;
+        let (predecessor, sockets) = match predecessor {
+            Some(Predecessor { control, sockets }) => (Some(control), Some(sockets)),
+            None => (None, None),
+        };
+        let plan = Plan::first(settings, sockets)?;
+        Ok(Supervisor {
+            args,
+            signals,
+            wanted: plan.settings.options.workers,
+            plan,
+            before: None,
+            workers: Vec::new(),
+            seats: BTreeMap::new(),
+            has_served: false,
+            failure: None,
+            ending: None,
+            upgrade: Upgrade::new(predecessor),
+            systemd: Systemd::new(),
+            oom_kills: OomKills::now(),
+        })
+    }
+
+    /// Keeps workers running until a signal ends them.
+    ///
+    /// # Errors
+    /// No worker has ever come up.
+    pub(super) fn run(mut self) -> Result<ExitCode, Failure> {
+        loop {
+            self.settle();
+            self.relieve_predecessor();
+            if self.workers.is_empty() {
+                if let Some(ending) = &self.ending {
+                    return Ok(ending.code());
+                }
+                if let Some(failure) = self.failure.take().filter(|_| !self.has_served) {
+                    self.plan.stop_listening(false);
+                    return Err(failure);
+                }
+            }
+            self.wait();
+            self.obey_signals();
+            self.hear_workers();
+            self.bury_the_dead();
+            self.hear_upgrade();
+            self.tell_systemd();
+        }
+    }
+
+    /// Waits until something happens, or until something is to be done by the clock.
+    fn wait(&self) {
+        let mut sources = vec![PollFd::new(self.signals.get_read(), PollFlags::IN)];
+        let controls = self.workers.iter().filter_map(|worker| worker.control.as_ref());
+        sources.extend(controls.chain(self.upgrade.control()).map(|control| PollFd::new(control, PollFlags::IN)));
+        let now = Instant::now();
+        let sleep = self.next_time().map_or(TURN, |time| time.saturating_duration_since(now)).min(TURN);
+        // A signal ends the waiting early, which does no harm.
+        let _ = poll(&mut sources, Timespec::try_from(sleep).ok().as_ref());
+    }
+
+    /// When something is to be done though nothing happens.
+    fn next_time(&self) -> Option<Instant> {
+        let deadlines = self.workers.iter().filter_map(Worker::deadline);
+        let seats = self.seats.values().filter_map(Backoff::not_before).filter(|time| *time > Instant::now());
+        deadlines.chain(seats).chain(self.systemd.next_ping()).min()
+    }
+
+    /// The first worker serves: this is the moment that everybody has waited for.
+    fn announce(&mut self) {
+        self.has_served = true;
+        if !self.upgrade.is_successor() {
+            // Its predecessor has printed this, and says that it goes.
+            print(&banner(&self.plan.settings, self.plan.listeners()));
+        }
+        self.systemd.ready();
+    }
+}
+
+/// The supervisor whose place this one takes, and what it has handed over.
+pub(super) struct Predecessor {
+    pub(super) control: Control,
+    pub(super) sockets: Vec<sockets::Socket>,
+}

@@ -1,0 +1,119 @@
+//! The sockets that a supervisor listens on, and that all its workers accept from.
+
+use std::{
+    env, fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use reference_server::{Error, Listener, SocketAccess};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+use super::super::{
+    bind::Bind,
+    failure::{Failure, Report},
+    options::ServeOptions,
+    serve::not_listening,
+};
+
+/// A socket that listens, and the address that was asked for: after a reload it is the same, even if port 0 was.
+#[derive(Debug)]
+pub(in super::super) struct Socket {
+    pub(in super::super) address: String,
+    pub(in super::super) listener: Listener,
+    /// Whether the socket's file is this server's to remove.
+    has_file: bool,
+}
+
+impl Socket {
+    pub(super) fn handed_over(address: String, listener: Listener) -> Self {
+        let has_file = address.starts_with("unix:");
+        Socket { address, listener, has_file }
+    }
+
+    /// Removes the socket's file: nobody listens there any more.
+    pub(super) fn remove_file(&self) {
+        if let Some(path) = self.listener.path().filter(|_| self.has_file) {
+            // Whoever was quicker has done the same.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Listens on all addresses of the options. Those that `open` has already are kept.
+///
+/// # Errors
+/// [`Failure::Runtime`] that names the address.
+pub(super) fn open(options: &ServeOptions, open: &[Rc<Socket>]) -> Result<Vec<Rc<Socket>>, Failure> {
+    let handed_over: Vec<_> = open.iter().filter(|socket| socket.address.starts_with(SYSTEMD)).cloned().collect();
+    if !handed_over.is_empty() {
+        return Ok(handed_over);
+    }
+    let mut sockets = Vec::new();
+    for bind in &options.bind {
+        let address = match bind {
+            Bind::Path(path) => Bind::Path(absolute(path, options)).to_string(),
+            other => other.to_string(),
+        };
+        let known = open.iter().find(|socket| socket.address == address);
+        sockets.push(match known {
+            Some(socket) => socket.clone(),
+            None => Rc::new(listen(bind, address, options)?),
+        });
+    }
+    Ok(sockets)
+}
+
+/// What the address of a socket begins with that systemd has opened.
+const SYSTEMD: &str = "systemd:";
+
+/// The sockets that systemd hands over, if it does.
+///
+/// # Errors
+/// [`Failure::Runtime`] if one of them is no socket that listens.
+pub(super) fn from_systemd() -> Result<Vec<Rc<Socket>>, Failure> {
+    // Without the variables, or with those of another process, there are none.
+    let numbers: Vec<_> = sd_notify::listen_fds().map(Iterator::collect).unwrap_or_default();
+    let socket = |number| {
+        let address = format!("{SYSTEMD}{number}");
+        let listener = inherited(number).map_err(|source| not_inherited(&address, source))?;
+        Ok(Rc::new(Socket { address, listener, has_file: false }))
+    };
+    numbers.into_iter().map(socket).collect()
+}
+
+fn listen(bind: &Bind, address: String, options: &ServeOptions) -> Result<Socket, Failure> {
+    let owner = options.socket_owner;
+    let access = SocketAccess {
+        mode: Some(options.socket_mode.0),
+        user: owner.and_then(|owner| owner.user),
+        group: owner.and_then(|owner| owner.group),
+    };
+    let listener = match bind {
+        Bind::Port(address) => Listener::bind(address).map_err(not_listening)?,
+        Bind::Path(path) => Listener::unix(&absolute(path, options), access).map_err(not_listening)?,
+        Bind::Descriptor(number) => inherited(*number).map_err(|source| not_inherited(&address, source))?,
+    };
+    Ok(Socket { has_file: matches!(bind, Bind::Path(_)), address, listener })
+}
+
+/// Paths begin where `--chdir` says, which the supervisor itself does not go to.
+fn absolute(path: &Path, options: &ServeOptions) -> PathBuf {
+    let here = env::current_dir().unwrap_or_default();
+    here.join(options.chdir.as_deref().unwrap_or(Path::new(""))).join(path)
+}
+
+/// A descriptor of this process by its number, which could be anything: the kernel is asked for another of the same.
+fn inherited(number: i32) -> io::Result<Listener> {
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+    let socket: OwnedFd = pidfd_getfd(this, number, PidfdGetfdFlags::empty())?;
+    socket.try_into()
+}
+
+fn not_inherited(address: &str, source: io::Error) -> Failure {
+    let report =
+        Report::new(Error::Address { address: address.to_owned(), source: io::ErrorKind::Other.into() }.to_string());
+    let tip = "the descriptor must be a socket that listens, and be inherited from whoever starts this process";
+    Failure::Runtime(report.because(&source).tip(tip))
+}

@@ -1,0 +1,146 @@
+//! One worker, as the supervisor sees it.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Write as _},
+    os::fd::{AsFd as _, OwnedFd},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    fs::{MemfdFlags, memfd_create},
+    process::{Pid, Signal, kill_process},
+};
+
+use super::{
+    super::control::{Control, Message},
+    child,
+    plan::Plan,
+};
+
+/// How much longer than its applications' time a worker has to end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A worker process.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// Which seat it sits in.
+    pub(super) seat: u16,
+    pub(super) pid: Pid,
+    /// None once it has closed its end.
+    pub(super) control: Option<Control>,
+    /// A file in memory that the worker writes what it does to.
+    #[expect(dead_code, reason = "kept open for whoever reads it")]
+    pub(super) scoreboard: OwnedFd,
+    /// The [`Plan`] that it was started with.
+    pub(super) plan: u64,
+    /// Whether it was told that there are others beside it.
+    pub(super) multiprocess: bool,
+    pub(super) state: State,
+    pub(super) started: Instant,
+    /// What it said of its failure before it ended.
+    pub(super) failed: Option<(u8, String)>,
+    /// Why it is to be replaced.
+    pub(super) retire: Option<String>,
+}
+
+/// How far a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Starting,
+    Ready {
+        since: Instant,
+    },
+    /// It was told to end, and is killed if it has not by then.
+    Draining {
+        until: Instant,
+    },
+    Killed,
+}
+
+impl Worker {
+    /// Starts a worker.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub(super) fn start(seat: u16, plan: &Plan, args: &[OsString], multiprocess: bool) -> io::Result<Self> {
+        let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
+        let scoreboard = memory("gateway-scoreboard", &[])?;
+        let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
+        command.arg("worker").args(args.iter().skip(1));
+        let mut descriptors = vec![config.as_fd(), scoreboard.as_fd()];
+        descriptors.extend(plan.listeners().map(|listener| listener.as_fd()));
+        let (pid, control) = child::start(&mut command, format!("{seat} {multiprocess}"), &descriptors)?;
+        tracing::debug!("worker {seat} is process {pid}");
+        Ok(Worker {
+            seat,
+            pid,
+            control: Some(control),
+            scoreboard,
+            plan: plan.id,
+            multiprocess,
+            state: State::Starting,
+            started: Instant::now(),
+            failed: None,
+            retire: None,
+        })
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready { .. })
+    }
+
+    /// Whether it sits in its seat, or is about to.
+    pub(super) fn is_seated(&self) -> bool {
+        matches!(self.state, State::Starting | State::Ready { .. })
+    }
+
+    /// When it will be killed.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Draining { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tell(&self, message: &Message) {
+        if let Some(control) = &self.control {
+            control.send(message);
+        }
+    }
+
+    /// Lets it finish what it does, for so long.
+    pub(super) fn drain(&mut self, graceful: Duration) {
+        match self.state {
+            // It serves nobody yet.
+            State::Starting => self.kill(),
+            State::Ready { .. } => {
+                self.tell(&Message::Drain);
+                self.state = State::Draining { until: Instant::now() + graceful + LAST_WORDS };
+            }
+            State::Draining { .. } | State::Killed => {}
+        }
+    }
+
+    /// Ends it fast: programs that it has started are still ended.
+    pub(super) fn quit(&mut self) {
+        if self.state != State::Killed {
+            self.tell(&Message::Quit);
+            self.state = State::Draining { until: Instant::now() + LAST_WORDS };
+        }
+    }
+
+    pub(super) fn kill(&mut self) {
+        self.state = State::Killed;
+        // It may just have ended by itself.
+        let _ = kill_process(self.pid, Signal::KILL);
+    }
+}
+
+/// A file in memory.
+fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
+    file.write_all(content)?;
+    Ok(file.into())
+}

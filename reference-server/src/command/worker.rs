@@ -1,0 +1,174 @@
+//! A worker: one process that loads the applications, accepts from the supervisor's sockets, and serves.
+
+mod orders;
+
+use std::{
+    env,
+    ffi::OsString,
+    fs::File,
+    hash::{BuildHasher as _, RandomState},
+    io::{self, Read as _},
+    os::fd::OwnedFd,
+    process::{self, ExitCode},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use reference_server::{AccessLog, Builder, Limits, Listener, Runtime, Server, scoreboard::Scoreboard};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::{
+    control::Control,
+    failure::{Failure, Report},
+    load::{Python, load},
+    options::ServeOptions,
+    serve::{cannot, log_to_stderr},
+    settings::Settings,
+};
+use orders::Orders;
+
+/// The first argument of a worker.
+pub(super) const WORKER: &str = "worker";
+
+/// Where a worker sits: its supervisor, and what that gives it to work with.
+#[derive(Debug)]
+struct Seat {
+    control: Control,
+    offer: Offer,
+}
+
+#[derive(Debug)]
+struct Offer {
+    /// Whether there are other workers beside this one.
+    multiprocess: bool,
+    /// What the configuration file said when it was found to be in order.
+    config: String,
+    /// A file in memory that the supervisor reads, for this worker to say there what it does.
+    scoreboard: File,
+    listeners: Vec<Listener>,
+}
+
+impl Seat {
+    /// Takes the seat that the supervisor offers.
+    fn take() -> io::Result<Self> {
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not what a supervisor says to a worker");
+        let (control, text, descriptors) = Control::from_stdin()?;
+        let (_, multiprocess) = text.split_once(' ').ok_or_else(wrong)?;
+        let multiprocess = multiprocess.parse().map_err(|_| wrong())?;
+        let mut descriptors = descriptors.into_iter();
+        let (config, scoreboard) = descriptors.next().zip(descriptors.next()).ok_or_else(wrong)?;
+        let listeners = descriptors.map(Listener::try_from).collect::<io::Result<_>>()?;
+        let offer = Offer { multiprocess, config: content(config)?, scoreboard: scoreboard.into(), listeners };
+        Ok(Seat { control, offer })
+    }
+}
+
+/// What the supervisor has written into a file in memory, whose offset both share.
+fn content(memory: OwnedFd) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = File::from(memory);
+    io::Seek::rewind(&mut file)?;
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Serves in the seat that the supervisor has prepared, with the supervisor's arguments.
+pub(super) fn run(args: &[OsString]) -> ExitCode {
+    let seat = match Seat::take() {
+        Ok(seat) => seat,
+        Err(error) => {
+            let report = Report::new("a worker is started by `gateway serve`, and not by hand").because(&error);
+            eprint!("{report}");
+            return ExitCode::from(2);
+        }
+    };
+    let Seat { control, offer } = seat;
+    let served = Orders::begin(control).map_err(|error| cannot("watch for signals", &error)).and_then(|orders| {
+        let served = serve(args, offer, &orders);
+        if let Err(failure) = &served {
+            orders.failed(failure);
+        }
+        served
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        // The supervisor prints it.
+        Err(failure) => failure.exit_code(),
+    }
+}
+
+fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure> {
+    let Offer { multiprocess, config, scoreboard, listeners } = offer;
+    let settings = Settings::gather(args, Some(config))?;
+    let options = &settings.options;
+    log_to_stderr(options.log_level);
+    change_folder(options)?;
+    #[cfg(feature = "cgi")]
+    cgi_adapter::keep_descriptors_private();
+    let access_log = access_log(options)?;
+    let runtime = Runtime::new(options.threads.into()).map_err(|error| cannot("start threads", &error))?;
+    let mounts = settings.mounts.iter().map(|(mount, _)| mount.prefix.clone()).collect();
+    let scoreboard = Scoreboard::new(scoreboard, &runtime, mounts);
+    let mut server = builder(options).multiprocess(multiprocess).blocking(runtime.blocking()).scoreboard(scoreboard);
+    if let Some(log) = &access_log {
+        server = server.access_log(log.clone());
+    }
+    if let Some(count) = max_requests(options) {
+        server = server.after_requests(count, orders.retire(format!("it has answered {count} requests")));
+    }
+    let mut python = Python::default();
+    let app = load(&settings.mounts, options, &mut python)?;
+    let drain = orders.serving(access_log.as_ref().map_or_else(Weak::new, Arc::downgrade));
+    let served = runtime.block_on(server.listen(listeners).serve_until(app, drain));
+    #[cfg(feature = "cgi")]
+    cgi_adapter::end_programs();
+    served.map_err(|error| cannot("serve", &error))
+}
+
+fn change_folder(options: &ServeOptions) -> Result<(), Failure> {
+    let Some(folder) = &options.chdir else { return Ok(()) };
+    env::set_current_dir(folder).map_err(|error| {
+        Failure::Usage(Report::new(format!("cannot change to the folder {}", folder.display())).because(&error))
+    })
+}
+
+fn access_log(options: &ServeOptions) -> Result<Option<Arc<AccessLog>>, Failure> {
+    let Some(path) = &options.access_log else { return Ok(None) };
+    AccessLog::open(path, options.access_log_format.clone()).map(Some).map_err(|error| {
+        Failure::Usage(Report::new(format!("cannot open the access log {}", path.display())).because(&error))
+    })
+}
+
+/// After how many requests the worker is to be replaced. Chance keeps workers that began together from ending together.
+fn max_requests(options: &ServeOptions) -> Option<u64> {
+    let (count, jitter) = (u64::from(options.max_requests), u64::from(options.max_requests_jitter));
+    // Each such state has random keys of its own.
+    let chance = RandomState::new().hash_one(process::id());
+    (count > 0).then(|| count + chance % (jitter + 1))
+}
+
+/// Lets the process open as many files as it may, and says how many connections that leaves room for: each takes one
+/// descriptor, and applications want some too.
+fn connections() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum {
+        limit.current = limit.maximum;
+        // What cannot be raised is what there is.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors / 5 * 4).unwrap_or(usize::MAX)
+}
+
+fn builder(options: &ServeOptions) -> Builder {
+    let mut limits = Limits::default();
+    limits.connections = limits.connections.min(connections());
+    limits.body = options.max_body.0;
+    limits.head_time = Duration::from_secs(options.head_timeout.into());
+    limits.idle_time = Duration::from_secs(options.keep_alive.into());
+    limits.body_time = Duration::from_secs(options.body_timeout.into());
+    limits.write_time = Duration::from_secs(options.write_timeout.into());
+    limits.drain_idle_time = Duration::from_secs(options.drain_idle.into());
+    limits.graceful_time = Duration::from_secs(options.graceful_timeout.into());
+    Server::builder().limits(limits)
+}

@@ -1,0 +1,180 @@
+//! What a worker is told, by its supervisor and by signals.
+//!
+//! This happens on a thread of its own, so that it counts even if an application blocks the event loop, or Python.
+
+use std::{
+    io,
+    os::fd::AsFd as _,
+    process,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use reference_server::AccessLog;
+use tokio::{
+    io::Interest,
+    net::UnixDatagram,
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
+
+use super::{
+    super::control::{Control, Message},
+    Failure,
+};
+
+/// The conventional exit code of a process that a signal ended, less the signal's number.
+const SIGNALLED: i32 = 128;
+
+/// The worker's side of its orders.
+pub(super) struct Orders {
+    shared: Arc<Shared>,
+    drain: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+struct Shared {
+    control: Control,
+    /// The same socket in the event loop.
+    watched: UnixDatagram,
+    /// Whether applications are loaded: before that there is nothing to finish.
+    serving: AtomicBool,
+    access_log: Mutex<Weak<AccessLog>>,
+}
+
+impl Orders {
+    /// Obeys from here on.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub(super) fn begin(control: Control) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let inside = runtime.enter();
+        let watched = UnixDatagram::from_std(control.as_fd().try_clone_to_owned()?.into())?;
+        let serving = AtomicBool::new(false);
+        let shared = Arc::new(Shared { control, watched, serving, access_log: Mutex::default() });
+        let signals = Signals::watch()?;
+        drop(inside);
+        let (sender, drain) = oneshot::channel();
+        let obeying = obey(shared.clone(), signals, sender);
+        thread::Builder::new().name("gateway-orders".into()).spawn(move || runtime.block_on(obeying))?;
+        Ok(Orders { shared, drain: Mutex::new(Some(drain)) })
+    }
+
+    /// Tells the supervisor that this worker serves. What this returns is ready when it is to drain.
+    pub(super) fn serving(&self, access_log: Weak<AccessLog>) -> impl Future<Output = ()> + Send + use<> {
+        *self.shared.access_log.lock().unwrap_or_else(PoisonError::into_inner) = access_log;
+        self.shared.serving.store(true, Relaxed);
+        self.shared.control.send(&Message::Ready);
+        let drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move {
+            if let Some(drain) = drain {
+                // Nothing is ever sent: its end is the order.
+                let _ = drain.await;
+            }
+        }
+    }
+
+    /// What tells the supervisor that this worker should be replaced.
+    pub(super) fn retire(&self, reason: String) -> impl Fn() + Send + Sync + 'static {
+        let shared = self.shared.clone();
+        move || shared.control.send(&Message::Retire(reason.clone()))
+    }
+
+    /// Tells the supervisor why this worker does not serve.
+    pub(super) fn failed(&self, failure: &Failure) {
+        self.shared.control.send(&Message::Failed(failure.code(), failure.to_string()));
+    }
+}
+
+/// Signals that are of interest, and those that must not end the process: whoever sends one to all processes of the
+/// server means the supervisor.
+struct Signals {
+    terminate: Signal,
+    quit: Signal,
+    reopen: Signal,
+    _ignored: Vec<Signal>,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Self> {
+        let ignored = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::user_defined2()];
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            _ignored: ignored.into_iter().map(signal).collect::<io::Result<_>>()?,
+        })
+    }
+}
+
+/// What there is to do.
+enum Order {
+    Drain,
+    /// Drain, for there is nobody who would restart or reload this worker.
+    Orphaned,
+    /// End now, with this exit code.
+    End(i32),
+    Reopen,
+    /// A person has told this process, and not the server, to end.
+    Leave,
+    Nothing,
+}
+
+async fn obey(shared: Arc<Shared>, mut signals: Signals, drain: oneshot::Sender<()>) {
+    let (mut drain, mut left, mut supervised) = (Some(drain), false, true);
+    loop {
+        let order = tokio::select! {
+            order = shared.hear(), if supervised => order,
+            _ = signals.terminate.recv() => Order::Leave,
+            _ = signals.quit.recv() => Order::End(SIGNALLED + SignalKind::quit().as_raw_value()),
+            _ = signals.reopen.recv() => Order::Reopen,
+        };
+        match order {
+            Order::Drain | Order::Orphaned if !shared.serving.load(Relaxed) => process::exit(0),
+            Order::Drain => drop(drain.take()),
+            Order::Orphaned => {
+                tracing::warn!("the supervisor is gone: running requests are finished, and then this worker ends");
+                supervised = false;
+                drop(drain.take());
+            }
+            Order::End(code) => {
+                #[cfg(feature = "cgi")]
+                cgi_adapter::end_programs();
+                process::exit(code)
+            }
+            Order::Leave if left || drain.is_none() || !shared.serving.load(Relaxed) => {
+                process::exit(SIGNALLED + SignalKind::terminate().as_raw_value());
+            }
+            Order::Leave => {
+                left = true;
+                shared.control.send(&Message::Retire("it was told to end by SIGTERM".into()));
+            }
+            Order::Reopen => shared.reopen(),
+            Order::Nothing => {}
+        }
+    }
+}
+
+impl Shared {
+    /// The supervisor's next order.
+    async fn hear(&self) -> Order {
+        match self.watched.async_io(Interest::READABLE, || self.control.receive()).await {
+            Ok(Some(Message::Drain)) => Order::Drain,
+            Ok(None) => Order::Orphaned,
+            Ok(Some(Message::Quit)) => Order::End(0),
+            Ok(Some(Message::Reopen)) => Order::Reopen,
+            Ok(Some(_)) | Err(_) => Order::Nothing,
+        }
+    }
+
+    fn reopen(&self) {
+        let log = self.access_log.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(Err(error)) = log.map(|log| log.reopen()) {
+            tracing::error!("cannot open the access log anew: {error}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Where connections come from: a TCP port, or a unix socket.
+
+use std::{
+    fmt, fs, io,
+    net::{SocketAddr, ToSocketAddrs},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{fs::FileTypeExt as _, net::UnixStream},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Mode, chmod, chown},
+    net::{SocketFlags, acceptfrom_with},
+    process::{Gid, Uid},
+};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+
+use crate::Error;
+
+/// How many connections the kernel keeps until they are accepted.
+const BACKLOG: i32 = 2048;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Port(SocketAddr),
+    /// A unix socket; one without a path is abstract, or has no name.
+    Path(Option<PathBuf>),
+}
+
+/// Who may connect to a unix socket: its mode and owner, as those of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketAccess {
+    /// The mode; without one, what the umask leaves.
+    pub mode: Option<u32>,
+    /// The user that owns it, if that is to be another than the process's.
+    pub user: Option<u32>,
+    /// The group that owns it, if that is to be another than the process's.
+    pub group: Option<u32>,
+}
+
+impl Listener {
+    /// Listens on `address`, `HOST:PORT` or `unix:PATH`. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`Error::Address`] if there is no such address, or it is taken.
+    pub fn bind(address: impl fmt::Display) -> Result<Self, Error> {
+        let address = address.to_string();
+        let bound = match address.strip_prefix("unix:") {
+            Some(path) => bind_path(Path::new(path), SocketAccess::default()),
+            None => bind_name(&address),
+        };
+        bound.map_err(|source| Error::Address { address, source })
+    }
+
+    /// Listens on a unix socket at `path`. What a process that is gone has left there is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Address`] if the socket cannot be made, or another process listens on it.
+    pub fn unix(path: &Path, access: SocketAccess) -> Result<Self, Error> {
+        bind_path(path, access).map_err(|source| Error::Address { address: format!("unix:{}", path.display()), source })
+    }
+
+    /// The TCP address that is listened on.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self.place {
+            Place::Port(address) => Some(address),
+            Place::Path(_) => None,
+        }
+    }
+
+    /// The path of the unix socket that is listened on.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Path(path) => path.as_deref(),
+            Place::Port(_) => None,
+        }
+    }
+
+    pub(crate) fn accepting(self) -> io::Result<Accepting> {
+        Ok(match self.place {
+            Place::Port(local) => Accepting::Tcp {
+                listener: TcpListener::from_std(self.socket.into())?,
+                local: Some(local).filter(|local| !local.ip().is_unspecified()),
+            },
+            Place::Path(_) => Accepting::Unix(UnixListener::from_std(self.socket.into())?),
+        })
+    }
+}
+
+/// A socket that somebody else has made listen: systemd, or a process before this one.
+impl TryFrom<OwnedFd> for Listener {
+    type Error = io::Error;
+
+    fn try_from(socket: OwnedFd) -> io::Result<Self> {
+        let wrong = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        let known = SockRef::from(&socket);
+        if !known.is_listener()? {
+            return wrong("this descriptor is no socket that listens");
+        }
+        let address = known.local_addr()?;
+        let place = match address.as_socket() {
+            Some(address) => Place::Port(address),
+            None if address.is_unix() => Place::Path(address.as_pathname().map(Path::to_owned)),
+            None => return wrong("this socket is neither one of TCP nor a unix socket"),
+        };
+        known.set_nonblocking(true)?;
+        Ok(Listener { socket, place })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Port(address) => write!(f, "http://{address}"),
+            Place::Path(Some(path)) => write!(f, "unix:{}", path.display()),
+            Place::Path(None) => f.write_str("a unix socket without a path"),
+        }
+    }
+}
+
+fn bind_name(address: &str) -> io::Result<Listener> {
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in address.to_socket_addrs()? {
+        match bind_port(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_port(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // A restart must not wait for the connections of the last run to time out.
+    socket.set_reuse_address(true)?;
+    // Connections inherit this. Answers are written whole, so nothing is gained by waiting for more.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    OwnedFd::from(socket).try_into()
+}
+
+fn bind_path(path: &Path, access: SocketAccess) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = SockAddr::unix(path)?;
+    match socket.bind(&address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path) => {
+            fs::remove_file(path)?;
+            socket.bind(&address)?;
+        }
+        bound => bound?,
+    }
+    // Until it listens nobody can connect, whatever the umask has left.
+    if access.user.is_some() || access.group.is_some() {
+        chown(path, access.user.map(Uid::from_raw), access.group.map(Gid::from_raw))?;
+    }
+    if let Some(mode) = access.mode {
+        chmod(path, Mode::from_raw_mode(mode))?;
+    }
+    socket.listen(BACKLOG)?;
+    OwnedFd::from(socket).try_into()
+}
+
+/// Whether there is a socket that nobody listens on any more.
+fn is_left_over(path: &Path) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// A [`Listener`] in an event loop.
+#[derive(Debug)]
+pub(crate) enum Accepting {
+    Tcp {
+        listener: TcpListener,
+        /// The address of all its connections, if they share one.
+        local: Option<SocketAddr>,
+    },
+    Unix(UnixListener),
+}
+
+/// A connection that was accepted, with the addresses of its ends; a unix socket has none.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) socket: TcpStream,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Option<SocketAddr>,
+}
+
+impl Accepting {
+    /// Waits for the next connection.
+    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Accepting::Tcp { listener, .. } => {
+                let (socket, remote) = listener.accept().await?;
+                Ok(self.accepted(socket, Some(remote)))
+            }
+            Accepting::Unix(listener) => {
+                let (socket, _) = listener.accept().await?;
+                // The type is wrong in name only: reading, writing, peeking and sendfile, all that a connection does,
+                // are the same calls.
+                let socket = TcpStream::from_std(OwnedFd::from(socket.into_std()?).into())?;
+                Ok(self.accepted(socket, None))
+            }
+        }
+    }
+
+    /// Takes a connection that waits already; [`io::ErrorKind::WouldBlock`] if none does.
+    pub(crate) fn accept_now(&self) -> io::Result<Accepted> {
+        let listener = match self {
+            Accepting::Tcp { listener, .. } => listener.as_fd(),
+            Accepting::Unix(listener) => listener.as_fd(),
+        };
+        let (socket, remote) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+        let remote = remote.and_then(|remote| SocketAddr::try_from(remote).ok());
+        Ok(self.accepted(TcpStream::from_std(socket.into())?, remote))
+    }
+
+    fn accepted(&self, socket: TcpStream, remote: Option<SocketAddr>) -> Accepted {
+        let local = match self {
+            // A listener on one address needs not ask each connection for it.
+            Accepting::Tcp { local, .. } => local.or_else(|| socket.local_addr().ok()),
+            Accepting::Unix(_) => None,
+        };
+        Accepted { socket, local, remote }
+    }
+}
