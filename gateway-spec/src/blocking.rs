@@ -26,11 +26,6 @@ pub trait Blocking: Send + Sync + 'static {
     /// [`Kind::Overloaded`](crate::Kind::Overloaded) if the queue is full. A job of [`Admission::Continue`] is never refused.
     fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()>;
 
-    /// Whether jobs run at once, inside the task that submits them. [`run`] needs no queue and no locks for those.
-    fn runs_in_place(&self) -> bool {
-        false
-    }
-
     /// Wakes a task of the host's. Jobs use it, since a host may have a cheaper way for them than `Waker::wake`.
     fn wake(&self, waker: Waker);
 
@@ -102,14 +97,18 @@ impl Lane {
     }
 }
 
-/// Runs `work` as a job of `lane` on `host`. Dropping the future before the job began takes it out of the queue;
-/// dropping it later drops the result, on the job's thread.
-pub fn run<F, T>(host: Arc<dyn Blocking>, lane: Arc<Lane>, admission: Admission, work: F) -> Running<F, T>
+/// Runs `work` as a job of `lane` on `host`, which is given it at once. Dropping the future before the job began takes it
+/// out of the queue; dropping it later drops the result, on the job's thread.
+pub fn run<F, T>(host: &dyn Blocking, lane: Arc<Lane>, admission: Admission, work: F) -> Running<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Running { host, stage: Stage::New(lane, admission, work) }
+    let ticket = Arc::new(Ticket { lane, state: Mutex::new(State::Waiting(work, None)) });
+    match host.submit(ticket.clone(), admission) {
+        Ok(()) => Running(Stage::Submitted(ticket)),
+        Err(refused) => Running(Stage::Refused(refused)),
+    }
 }
 
 /// Runs `work` as a job that nobody waits for, and that no host refuses.
@@ -127,27 +126,16 @@ where
 /// # Errors
 /// [`Kind::Overloaded`](crate::Kind::Overloaded) if the host has no room for the job; [`Kind::App`](crate::Kind::App) if the job panicked.
 #[must_use = "futures do nothing unless polled"]
-pub struct Running<F, T>
+pub struct Running<F, T>(Stage<F, T>)
 where
     F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    host: Arc<dyn Blocking>,
-    stage: Stage<F, T>,
-}
+    T: Send + 'static;
 
 enum Stage<F, T> {
-    New(Arc<Lane>, Admission, F),
     Submitted(Arc<Ticket<F, T>>),
+    Refused(Error),
+    /// The result was taken.
     Over,
-}
-
-/// The work is never pinned.
-impl<F, T> Unpin for Running<F, T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
 }
 
 struct Ticket<F, T> {
@@ -187,7 +175,7 @@ where
             }
         };
         // A panic leaves `Over` behind, which the waiting future reports.
-        let result = unless_it_panics(work);
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Over) {
             State::Running(waker) => {
@@ -214,27 +202,17 @@ where
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let this = &mut *self;
-        let ticket = match mem::replace(&mut this.stage, Stage::Over) {
-            Stage::New(lane, _, work) if this.host.runs_in_place() => {
-                let (mut work, mut result) = (Some(work), None);
-                lane.enter(|| result = work.take().and_then(unless_it_panics));
-                return Poll::Ready(result.ok_or_else(panicked));
+        match mem::replace(&mut self.0, Stage::Over) {
+            Stage::Submitted(ticket) => {
+                let result = ticket.poll(cx.waker());
+                if result.is_pending() {
+                    self.0 = Stage::Submitted(ticket);
+                }
+                result
             }
-            Stage::New(lane, admission, work) => {
-                let state = State::Waiting(work, Some(cx.waker().clone()));
-                let ticket = Arc::new(Ticket { lane, state: Mutex::new(state) });
-                this.host.submit(ticket.clone(), admission)?;
-                ticket
-            }
-            Stage::Submitted(ticket) => ticket,
-            Stage::Over => return Poll::Ready(Err(panicked())),
-        };
-        let result = ticket.poll(cx.waker());
-        if result.is_pending() {
-            this.stage = Stage::Submitted(ticket);
+            Stage::Refused(error) => Poll::Ready(Err(error)),
+            Stage::Over => Poll::Ready(Err(panicked())),
         }
-        result
     }
 }
 
@@ -244,7 +222,7 @@ where
     T: Send + 'static,
 {
     fn drop(&mut self) {
-        if let Stage::Submitted(ticket) = &self.stage {
+        if let Stage::Submitted(ticket) = &self.0 {
             let state = mem::replace(&mut *lock(&ticket.state), State::Over);
             drop(state);
         }
@@ -267,10 +245,6 @@ impl<F, T> Ticket<F, T> {
             }),
         }
     }
-}
-
-fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
 }
 
 fn panicked() -> Error {

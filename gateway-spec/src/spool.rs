@@ -71,7 +71,7 @@ impl Input {
 }
 
 async fn append(mut file: File, block: Bytes, host: &Arc<dyn Blocking>) -> Result<File> {
-    blocking::run(host.clone(), DISK.clone(), Admission::Continue, move || file.write_all(&block).map(|()| file))
+    blocking::run(&**host, DISK.clone(), Admission::Continue, move || file.write_all(&block).map(|()| file))
         .await?
         .map_err(disk_error)
 }

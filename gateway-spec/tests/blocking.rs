@@ -81,15 +81,18 @@ mod run {
     #[test]
     fn gives_the_result_of_work_done_on_another_thread() {
         let here = thread::current().id();
-        let job = run(threads(1, 1), plain_lane(), Admission::Begin, move || (6 * 7, thread::current().id() != here));
+        let host = threads(1, 1);
+        let job = run(&*host, plain_lane(), Admission::Begin, move || (6 * 7, thread::current().id() != here));
         assert_eq!(block_on(job).unwrap(), (42, true));
     }
 
     #[test]
-    fn does_nothing_before_it_is_polled() {
+    fn begins_before_it_is_polled() {
         let (tell, told) = channel();
-        drop(run(threads(1, 1), plain_lane(), Admission::Begin, move || tell.send(())));
-        assert!(told.recv_timeout(BOUND).is_err());
+        let host = threads(1, 1);
+        let job = run(&*host, plain_lane(), Admission::Begin, move || tell.send(1).is_ok());
+        assert_eq!(told.recv_timeout(BOUND), Ok(1));
+        assert!(block_on(job).unwrap());
     }
 
     #[test]
@@ -100,7 +103,7 @@ mod run {
         let mut jobs: Vec<_> = (0..20)
             .map(|n| {
                 let order = order.clone();
-                run(host.clone(), plain_lane(), Admission::Begin, move || order.lock().unwrap().push(n))
+                run(&*host, plain_lane(), Admission::Begin, move || order.lock().unwrap().push(n))
             })
             .collect();
         jobs.iter_mut().for_each(begin);
@@ -125,7 +128,7 @@ mod run {
     fn wakes_whoever_polled_last() {
         let host = threads(1, 1);
         let busy = occupy(&host).wait();
-        let mut job = run(host, plain_lane(), Admission::Continue, || 1);
+        let mut job = run(&*host, plain_lane(), Admission::Continue, || 1);
         begin(&mut job); // with a waker that does nothing
         let releaser = thread::spawn(move || busy.let_go());
         assert_eq!(block_on(job).unwrap(), 1);
@@ -140,17 +143,17 @@ mod panics {
     fn become_errors_and_cost_no_thread() {
         let host = threads(1, 1);
         for _ in 0..3 {
-            let error = block_on(run(host.clone(), plain_lane(), Admission::Begin, || -> u8 { panic!("on purpose") }));
+            let error = block_on(run(&*host, plain_lane(), Admission::Begin, || -> u8 { panic!("on purpose") }));
             assert_eq!(error.unwrap_err().kind(), Kind::App);
         }
-        assert_eq!(block_on(run(host, plain_lane(), Admission::Begin, || 1)).unwrap(), 1);
+        assert_eq!(block_on(run(&*host, plain_lane(), Admission::Begin, || 1)).unwrap(), 1);
     }
 
     #[test]
     fn of_a_job_nobody_waits_for_cost_no_thread() {
         let host = threads(1, 1);
         detach(host.as_ref(), plain_lane(), || panic!("on purpose"));
-        assert_eq!(block_on(run(host, plain_lane(), Admission::Continue, || 1)).unwrap(), 1);
+        assert_eq!(block_on(run(&*host, plain_lane(), Admission::Continue, || 1)).unwrap(), 1);
     }
 
     #[test]
@@ -164,7 +167,7 @@ mod panics {
         let host = threads(1, 1);
         let (entering, entered) = channel();
         let (let_go, wait) = channel::<()>();
-        let mut job = run(host.clone(), plain_lane(), Admission::Begin, move || {
+        let mut job = run(&*host, plain_lane(), Admission::Begin, move || {
             entering.send(()).unwrap();
             wait.recv_timeout(BOUND).unwrap();
             PanicsWhenDropped
@@ -173,7 +176,7 @@ mod panics {
         entered.recv_timeout(BOUND).unwrap();
         drop(job);
         let_go.send(()).unwrap();
-        assert_eq!(block_on(run(host, plain_lane(), Admission::Continue, || 1)).unwrap(), 1);
+        assert_eq!(block_on(run(&*host, plain_lane(), Admission::Continue, || 1)).unwrap(), 1);
     }
 }
 
@@ -187,7 +190,7 @@ mod drop_of_the_future {
         let (tell, dropped) = channel();
         let (done, was_done) = channel();
         let captured = Tell(tell);
-        let mut job = run(host.clone(), plain_lane(), Admission::Begin, move || {
+        let mut job = run(&*host, plain_lane(), Admission::Begin, move || {
             let _captured = captured;
             done.send(()).unwrap();
         });
@@ -196,7 +199,7 @@ mod drop_of_the_future {
         assert_eq!(dropped.try_recv(), Ok(thread::current().id()), "what the work captured is dropped at once");
         busy.let_go();
         // Jobs run in order: had it been left in the queue, it would be done by now.
-        block_on(run(host, plain_lane(), Admission::Begin, || ())).unwrap();
+        block_on(run(&*host, plain_lane(), Admission::Begin, || ())).unwrap();
         assert!(was_done.try_recv().is_err());
     }
 
@@ -206,7 +209,7 @@ mod drop_of_the_future {
         let (entering, entered) = channel();
         let (let_go, wait) = channel::<()>();
         let (tell, dropped) = channel();
-        let mut job = run(host, plain_lane(), Admission::Begin, move || {
+        let mut job = run(&*host, plain_lane(), Admission::Begin, move || {
             entering.send(thread::current().id()).unwrap();
             wait.recv_timeout(BOUND).unwrap();
             Tell(tell)
@@ -227,12 +230,11 @@ mod admission {
     fn of_more_than_the_backlog_is_refused_and_continuing_never_is() {
         let host = threads(1, 2);
         let busy = occupy(&host).wait();
-        let mut waiting: Vec<_> =
-            (0..2).map(|n| run(host.clone(), plain_lane(), Admission::Begin, move || n)).collect();
+        let mut waiting: Vec<_> = (0..2).map(|n| run(&*host, plain_lane(), Admission::Begin, move || n)).collect();
         waiting.iter_mut().for_each(begin);
-        let refused = block_on(run(host.clone(), plain_lane(), Admission::Begin, || 0));
+        let refused = block_on(run(&*host, plain_lane(), Admission::Begin, || 0));
         assert_eq!(refused.unwrap_err().kind(), Kind::Overloaded);
-        let mut going_on = run(host.clone(), plain_lane(), Admission::Continue, || 3);
+        let mut going_on = run(&*host, plain_lane(), Admission::Continue, || 3);
         begin(&mut going_on);
         let (tell, told) = channel();
         detach(host.as_ref(), plain_lane(), move || tell.send(()).unwrap());
@@ -240,13 +242,13 @@ mod admission {
         waiting.into_iter().enumerate().for_each(|(n, job)| assert_eq!(block_on(job).unwrap(), n));
         assert_eq!(block_on(going_on).unwrap(), 3);
         told.recv_timeout(BOUND).unwrap();
-        assert_eq!(block_on(run(host, plain_lane(), Admission::Begin, || 4)).unwrap(), 4, "there is room again");
+        assert_eq!(block_on(run(&*host, plain_lane(), Admission::Begin, || 4)).unwrap(), 4, "there is room again");
     }
 
     #[test]
     fn needs_no_backlog_while_threads_are_free() {
         let host = threads(2, 0);
-        let mut jobs: Vec<_> = (0..2).map(|n| run(host.clone(), plain_lane(), Admission::Begin, move || n)).collect();
+        let mut jobs: Vec<_> = (0..2).map(|n| run(&*host, plain_lane(), Admission::Begin, move || n)).collect();
         for job in &mut jobs {
             // Whether it is done by now does not matter: it must not be refused.
             if let Poll::Ready(result) = std::pin::Pin::new(job).poll(&mut Context::from_waker(Waker::noop())) {
@@ -259,7 +261,7 @@ mod admission {
     fn is_refused_without_a_backlog_once_every_thread_is_busy() {
         let host = threads(1, 0);
         let busy = occupy(&host).wait();
-        let refused = block_on(run(host, plain_lane(), Admission::Begin, || ()));
+        let refused = block_on(run(&*host, plain_lane(), Admission::Begin, || ()));
         assert_eq!(refused.unwrap_err().kind(), Kind::Overloaded);
         busy.let_go();
     }
@@ -280,8 +282,8 @@ mod lanes {
             INSIDE.with(|count| count.fetch_sub(1, Ordering::Relaxed));
         });
         let host = threads(1, 1);
-        assert_eq!(block_on(run(host.clone(), wrapping, Admission::Begin, inside)).unwrap(), 1);
-        assert_eq!(block_on(run(host, plain_lane(), Admission::Begin, inside)).unwrap(), 0);
+        assert_eq!(block_on(run(&*host, wrapping, Admission::Begin, inside)).unwrap(), 1);
+        assert_eq!(block_on(run(&*host, plain_lane(), Admission::Begin, inside)).unwrap(), 0);
     }
 
     #[test]

@@ -25,12 +25,13 @@ const BODY_MEMORY: usize = 512 * 1024;
 #[derive(Clone)]
 pub struct Wsgi {
     callable: Arc<Callable>,
-    lane: Arc<Lane>,
     limit: Option<Duration>,
 }
 
-struct Callable {
+/// A callable, and what all its calls share.
+pub(crate) struct Callable {
     object: Py<PyAny>,
+    pub(crate) lane: Arc<Lane>,
     environs: Environs,
 }
 
@@ -49,8 +50,8 @@ impl Wsgi {
 
     /// Takes a callable that is there already.
     pub fn new(callable: Py<PyAny>) -> Self {
-        let callable = Callable { object: callable, environs: Environs::default() };
-        Wsgi { callable: Arc::new(callable), lane: interpreter::lane(), limit: None }
+        let callable = Callable { object: callable, lane: interpreter::lane(), environs: Environs::default() };
+        Wsgi { callable: Arc::new(callable), limit: None }
     }
 
     /// Limits how long one call of Python may take: of the callable, or for a block of its iterable. A call that takes
@@ -64,12 +65,13 @@ impl Wsgi {
 
 impl App for Wsgi {
     async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
-        let host = environ.connection().host().blocking.clone();
-        receive(&mut environ, host.may_wait()).await?;
-        let exchange = Arc::new(Exchange::new(&environ, self.lane.clone(), self.limit));
-        let (callable, shared) = (self.callable.clone(), exchange.clone());
-        let mut job = blocking::run(host, self.lane.clone(), Admission::Begin, move || {
-            Python::attach(|py| overtime::limited(py, shared.limit(), &shared, || callable.call(py, environ, &shared)))
+        receive(&mut environ).await?;
+        let exchange = Arc::new(Exchange::new(&environ, self.callable.clone(), self.limit));
+        let shared = exchange.clone();
+        let mut job = blocking::run(&**exchange.host(), self.callable.lane.clone(), Admission::Begin, move || {
+            Python::attach(|py| {
+                overtime::limited(py, shared.limit(), &shared, || shared.callable().call(py, environ, &shared))
+            })
         });
         // The job may go on after the response has begun: in write(), or while the next block is made.
         let rest = poll_fn(|cx| match Pin::new(&mut job).poll(cx) {
@@ -101,7 +103,8 @@ impl App for Wsgi {
 ///
 /// There is one exception: a client that waits for `100 Continue` gets it when the callable reads, and not if it answers
 /// without reading (PEP 3333, "HTTP 1.1 Expect/Continue").
-async fn receive(environ: &mut Environ, may_wait: bool) -> Result<()> {
+async fn receive(environ: &mut Environ) -> Result<()> {
+    let may_wait = environ.connection().host().blocking.may_wait();
     if may_wait && environ.expects_continue() && environ.content_length().is_some() {
         return Ok(());
     }

@@ -70,14 +70,14 @@ impl PyBody {
             Source::Waiting(iteration) if iteration.is_exhausted() => Poll::Ready(Ok(())),
             Source::Waiting(iteration) => {
                 let exchange = self.exchange.clone();
-                let (host, lane) = (exchange.host().clone(), exchange.lane().clone());
+                let (host, lane) = (self.exchange.host(), self.exchange.lane().clone());
                 let pull = move || {
                     Python::attach(|py| {
                         let pulled = overtime::limited(py, exchange.limit(), &exchange, || iteration.pull(py));
                         pulled.map_err(|error| exchange.failed(py, &error))
                     })
                 };
-                let job = blocking::run(host, lane, Admission::Continue, pull);
+                let job = blocking::run(&**host, lane, Admission::Continue, pull);
                 self.source = Source::Running(Box::pin(job));
                 self.poll_source(cx)
             }

@@ -19,7 +19,7 @@ use pyo3::{
     types::{PyBytes, PyIterator, PyList, PyTuple},
 };
 
-use crate::{error, error_log, file_wrapper};
+use crate::{app::Callable, error, error_log, file_wrapper};
 
 /// So much is produced ahead of the client; then the producer waits, or is left until there is room again.
 const AHEAD_BYTES: usize = 64 * 1024;
@@ -27,8 +27,8 @@ const AHEAD_BLOCKS: usize = 512;
 
 /// What connects the Python side of a request with its future and its body.
 pub(crate) struct Exchange {
+    callable: Arc<Callable>,
     connection: Arc<Connection>,
-    lane: Arc<Lane>,
     method: Method,
     uri: Uri,
     /// How long a call of Python may take.
@@ -86,10 +86,10 @@ pub(crate) enum Rest {
 }
 
 impl Exchange {
-    pub(crate) fn new(environ: &Environ, lane: Arc<Lane>, limit: Option<Duration>) -> Self {
+    pub(crate) fn new(environ: &Environ, callable: Arc<Callable>, limit: Option<Duration>) -> Self {
         Exchange {
+            callable,
             connection: environ.connection().clone(),
-            lane,
             method: environ.method().clone(),
             uri: environ.uri().clone(),
             limit,
@@ -101,6 +101,10 @@ impl Exchange {
     /// The request, for the log.
     pub(crate) fn request(&self) -> String {
         format!("{} {:?}", self.method, self.uri.to_string())
+    }
+
+    pub(crate) fn callable(&self) -> &Callable {
+        &self.callable
     }
 
     pub(crate) fn limit(&self) -> Option<Duration> {
@@ -125,29 +129,26 @@ impl Exchange {
     }
 
     pub(crate) fn lane(&self) -> &Arc<Lane> {
-        &self.lane
+        &self.callable.lane
     }
 
     /// Takes what start_response was given (PEP 3333, "The start_response() Callable"). `replaces` is whether there was
     /// exc_info. `Ok(false)` means that it came too late to replace anything.
     pub(crate) fn start(&self, head: impl FnOnce() -> PyResult<Head>, replaces: bool) -> PyResult<bool> {
-        {
-            let mut state = self.lock();
-            if replaces && state.sent {
-                state.fatal = true;
-                return Ok(false);
-            }
-            if state.called && !replaces {
-                state.fatal = true;
-                return Err(PyAssertionError::new_err("start_response was called a second time, and without exc_info"));
-            }
-            state.called = true;
-            state.head = None;
-        }
-        let head = head()?;
+        let head = head();
         let mut state = self.lock();
+        if replaces && state.sent {
+            state.fatal = true;
+            return Ok(false);
+        }
+        if state.called && !replaces {
+            state.fatal = true;
+            return Err(PyAssertionError::new_err("start_response was called a second time, and without exc_info"));
+        }
+        state.called = true;
+        state.head = None;
+        state.head = Some(head?);
         state.fatal = false;
-        state.head = Some(head);
         Ok(true)
     }
 
@@ -199,14 +200,15 @@ impl Exchange {
 
     /// Turns what the callable returned into a response, as far as it goes without waiting for the client.
     pub(crate) fn consume(self: &Arc<Self>, py: Python<'_>, result: Bound<'_, PyAny>) -> PyResult<Rest> {
+        if let Some(bytes) = whole(&result)?
+            && self.ends_unwritten()?
+        {
+            error_log::flush(self.log());
+            return Ok(Rest::Whole(bytes));
+        }
         if !self.lock().written {
-            if let Some(bytes) = whole(&result)? {
-                self.end()?;
-                error_log::flush(self.log());
-                return Ok(Rest::Whole(bytes));
-            }
             if let Some(range) = file_wrapper::file_range(py, &result, self)? {
-                self.end()?;
+                self.ends_unwritten()?;
                 return Ok(Rest::File(range));
             }
         }
@@ -221,11 +223,14 @@ impl Exchange {
         iteration.pull(py)
     }
 
-    /// The body is whole.
-    fn end(&self) -> PyResult<()> {
+    /// The body is what was returned, all of it. Not so, `Ok(false)`, if write() was called before.
+    fn ends_unwritten(&self) -> PyResult<bool> {
         let mut state = self.lock();
+        if state.written {
+            return Ok(false);
+        }
         state.over = true;
-        state.check()
+        state.check().map(|()| true)
     }
 
     /// Logs an exception with its traceback, and makes an error of it.
@@ -404,7 +409,7 @@ impl Drop for Iteration {
                 close(py, &result.into_bound(py), &log);
             });
         };
-        blocking::detach(&**self.exchange.host(), self.exchange.lane.clone(), close);
+        blocking::detach(&**self.exchange.host(), self.exchange.lane().clone(), close);
     }
 }
 

@@ -7,7 +7,6 @@
 #![allow(unsafe_code, reason = "raising an exception in another thread has no safe form")]
 
 use std::{
-    cell::RefCell,
     ffi::c_ulong,
     sync::{
         Arc, Mutex, MutexGuard, Once, PoisonError,
@@ -61,21 +60,22 @@ pub(crate) fn limited<T>(
 ) -> T {
     let Some(limit) = limit else { return call() };
     thread_local! {
-        static DESK: RefCell<Option<Arc<Desk>>> = const { RefCell::new(None) };
+        static DESK: Arc<Desk> = Desk::new();
     }
-    let desk = DESK.with_borrow_mut(|desk| desk.get_or_insert_with(Desk::new).clone());
-    let begun = TICKS.load(Relaxed);
-    *desk.lock() = Some(Call { exchange: exchange.clone(), limit, begun, stage: Stage::InTime });
-    let result = call();
-    let ended = desk.lock().take();
-    if let Some(Call { stage: Stage::Interrupted { left_place }, .. }) = ended {
-        // The exception may not have been raised yet. It must not be, in what this thread does next.
-        set_exception(desk.thread, None);
-        if left_place {
-            py.detach(|| exchange.host().return_to_place());
+    DESK.with(|desk| {
+        let begun = TICKS.load(Relaxed);
+        *desk.lock() = Some(Call { exchange: exchange.clone(), limit, begun, stage: Stage::InTime });
+        let result = call();
+        let ended = desk.lock().take();
+        if let Some(Call { stage: Stage::Interrupted { left_place }, .. }) = ended {
+            // The exception may not have been raised yet. It must not be, in what this thread does next.
+            set_exception(desk.thread, None);
+            if left_place {
+                py.detach(|| exchange.host().return_to_place());
+            }
         }
-    }
-    result
+        result
+    })
 }
 
 impl Desk {

@@ -50,6 +50,6 @@ where
         let host = environ.connection().host().blocking.clone();
         let function = self.function.clone();
         let work = move || function(environ, start_response);
-        blocking::run(host, self.lane.clone(), Admission::Begin, work).await?
+        blocking::run(&*host, self.lane.clone(), Admission::Begin, work).await?
     }
 }

@@ -5,7 +5,7 @@
 //! a str ever changes.
 #![allow(unsafe_code, reason = "pyo3 has no other way to see a reference count")]
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 
 use http::{HeaderName, HeaderValue};
 use pyo3::{
@@ -17,7 +17,9 @@ use pyo3::{
 /// A power of two: applications have few constant headers, and what falls on the same place only misses.
 const PLACES: usize = 64;
 
-static KNOWN: Mutex<[Option<Known>; PLACES]> = Mutex::new([const { None }; PLACES]);
+thread_local! {
+    static KNOWN: RefCell<[Option<Known>; PLACES]> = const { RefCell::new([const { None }; PLACES]) };
+}
 
 struct Known {
     /// Keeps the tuple alive, so that no other object can come to have its address.
@@ -33,17 +35,18 @@ pub(super) fn header(
 ) -> PyResult<(HeaderName, HeaderValue)> {
     // Objects are aligned to 16 bytes.
     let place = (pair.as_ptr() as usize >> 4) % PLACES;
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = &known()[place]
-        && known.pair.is(pair)
-    {
-        return Ok((known.name.clone(), known.value.clone()));
+    let known = KNOWN.with_borrow(|known| {
+        let known = known[place].as_ref().filter(|known| known.pair.is(pair))?;
+        Some((known.name.clone(), known.value.clone()))
+    });
+    if let Some(header) = known {
+        return Ok(header);
     }
     let (name, value) = check(pair)?;
     if is_constant(pair) {
         let new = Known { pair: pair.clone().unbind(), name: name.clone(), value: value.clone() };
-        let old = known()[place].replace(new);
-        // Dropped without the lock: it may be the last reference, and run a destructor.
+        let old = KNOWN.with_borrow_mut(|known| known[place].replace(new));
+        // Dropped here: it may be the last reference, and run a destructor.
         drop(old);
     }
     Ok((name, value))

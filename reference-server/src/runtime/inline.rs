@@ -12,13 +12,9 @@ pub(super) struct Inline;
 
 impl Blocking for Inline {
     fn submit(&self, job: Arc<dyn Job>, _: Admission) -> Result<()> {
-        // Nobody waits for it: what is waited for does not come here.
+        // Who submitted it looks for the result by itself.
         job.lane().enter(|| drop(job.run()));
         Ok(())
-    }
-
-    fn runs_in_place(&self) -> bool {
-        true
     }
 
     fn wake(&self, waker: Waker) {
