@@ -1,4 +1,10 @@
 //! The clauses of `SPEC.md`, the contract's text: for programs that judge by them and say so.
+//!
+//! ```
+//! for clause in gateway_spec::spec::clauses() {
+//!     println!("{} {}: {}", clause.id, clause.level.as_str(), clause.sentence);
+//! }
+//! ```
 
 use std::fmt;
 
