@@ -44,6 +44,15 @@ use crate::{Environ, Response, Result, StartResponse};
 pub trait App: Send + Sync + 'static {
     /// Answers one request.
     ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// What a host does: the request's head, its body and its connection go in, a response comes out.
+    /// async fn answer(app: &impl App, environ: Environ) -> Result<u16> {
+    ///     let response = app.call(environ, StartResponse::new()).await?;
+    ///     Ok(response.status().code().as_u16())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Any error becomes a response of the error's [kind](crate::Kind::status); its text goes to the log only.
     fn call(&self, environ: Environ, start_response: StartResponse) -> impl Future<Output = Result<Response>> + Send;
@@ -68,6 +77,22 @@ impl<A: App> App for Arc<A> {
 /// An App whose type is not known at compile time: for tables of applications that a configuration chose.
 ///
 /// It costs one allocation a call, and cloning it is cheap.
+///
+/// ```
+/// # use gateway_spec::*;
+/// /// Apps of different types by the first segment of their path.
+/// struct Site(std::collections::HashMap<String, BoxApp>);
+///
+/// impl App for Site {
+///     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Response> {
+///         let first = environ.raw_path_info().split('/').nth(1).unwrap_or_default();
+///         match self.0.get(first) {
+///             Some(app) => app.call(environ, start_response).await,
+///             None => Ok(start_response.start(404, ())?.body("There is no such page.\n")),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct BoxApp(Arc<dyn Erased>);
 
@@ -86,6 +111,14 @@ impl<A: App> Erased for A {
 
 impl BoxApp {
     /// Erases the type of `app`.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+    ///     Ok(start_response.start(200, ())?.body("Hello!\n"))
+    /// }
+    /// let apps = vec![BoxApp::new(hello)];
+    /// ```
     pub fn new(app: impl App) -> Self {
         BoxApp(Arc::new(app))
     }

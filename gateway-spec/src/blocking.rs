@@ -4,6 +4,30 @@
 //! nothing of that loop. So it wraps its work in a [`Lane`]'s [`run`] and leaves it to the host's [`Blocking`] where the
 //! work is done: in place, on the thread that drives the loop while another takes the loop over, or on a thread of a
 //! pool. A host that offers nothing gets [`Threads`], a plain pool.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use gateway_spec::{*, blocking::{self, Admission, Lane}};
+//!
+//! /// Asks a database that makes its caller wait.
+//! struct Report {
+//!     lane: Arc<Lane>,
+//! }
+//!
+//! impl App for Report {
+//!     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Response> {
+//!         let host = environ.connection().host().blocking.clone();
+//!         let query = || std::thread::sleep(std::time::Duration::from_millis(100));
+//!         blocking::run(host, self.lane.clone(), Admission::Begin, query).await?;
+//!         Ok(start_response.start(200, ())?.body("done\n"))
+//!     }
+//! }
+//!
+//! let report = Report { lane: Lane::new(|batch| batch()) };
+//! # fn is_app(_: impl App) {}
+//! # is_app(report);
+//! ```
 
 mod threads;
 
@@ -19,30 +43,119 @@ pub use threads::Threads;
 use crate::{Error, Result};
 
 /// A host's ability to run blocking jobs.
+///
+/// ```
+/// use std::{sync::Arc, task::Waker, thread};
+///
+/// use gateway_spec::{Result, blocking::{Admission, Blocking, Job}};
+///
+/// /// A thread for each job.
+/// struct Spawning;
+///
+/// impl Blocking for Spawning {
+///     fn submit(&self, job: Arc<dyn Job>, _: Admission) -> Result<()> {
+///         thread::Builder::new().spawn(move || {
+///             let mut waiting = None;
+///             job.lane().enter(|| waiting = job.run());
+///             if let Some(waker) = waiting {
+///                 waker.wake();
+///             }
+///         })?;
+///         Ok(())
+///     }
+///
+///     fn wake(&self, waker: Waker) {
+///         waker.wake();
+///     }
+///
+///     fn may_wait(&self) -> bool {
+///         true
+///     }
+/// }
+/// ```
 pub trait Blocking: Send + Sync + 'static {
     /// Takes a job, in order of arrival. It may run the job before it returns.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use gateway_spec::{Result, blocking::{Admission, Blocking, Job}};
+    /// fn is_full(host: &dyn Blocking, job: Arc<dyn Job>) -> bool {
+    ///     host.submit(job, Admission::Begin).is_err()
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`Kind::Overloaded`](crate::Kind::Overloaded) if the queue is full. A job of [`Admission::Continue`] is never refused.
     fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()>;
 
     /// Wakes a task of the host's. Jobs use it, since a host may have a cheaper way for them than `Waker::wake`.
+    ///
+    /// ```
+    /// # use std::task::Waker;
+    /// # use gateway_spec::blocking::Blocking;
+    /// /// What a job does when another task can go on.
+    /// fn announce(host: &dyn Blocking, waiting: Waker) {
+    ///     host.wake(waiting);
+    /// }
+    /// ```
     fn wake(&self, waker: Waker);
 
     /// Whether a job may wait for something that only the host's event loop can bring, a body's next block for one.
+    ///
+    /// ```
+    /// # use gateway_spec::{Environ, Result};
+    /// /// A body that is not there yet can only be waited for off the event loop.
+    /// async fn prepare(environ: &mut Environ) -> Result<()> {
+    ///     match environ.connection().host().blocking.may_wait() {
+    ///         true => Ok(()),
+    ///         false => environ.spool_input(512 * 1024).await,
+    ///     }
+    /// }
+    /// ```
     fn may_wait(&self) -> bool;
 
     /// Gives up the place of a job that does nothing but wait for its client, or of one that has been given up itself:
     /// another job may run meanwhile, so that neither takes capacity from others. Says whether it was given up; if so,
     /// [`return_to_place`](Self::return_to_place) must follow before the job ends.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Blocking;
+    /// fn wait_for_client(host: &dyn Blocking, wait: impl FnOnce()) {
+    ///     let left = host.leave_place();
+    ///     wait();
+    ///     if left {
+    ///         host.return_to_place();
+    ///     }
+    /// }
+    /// ```
     fn leave_place(&self) -> bool {
         false
     }
 
     /// Takes a place again, on the job's own thread; waits until there is one.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Blocking;
+    /// fn come_back(host: &dyn Blocking, left: bool) {
+    ///     if left {
+    ///         host.return_to_place();
+    ///     }
+    /// }
+    /// ```
     fn return_to_place(&self) {}
 
     /// Runs `wait`, in which the calling job does nothing but wait for its client.
+    ///
+    /// ```
+    /// # use std::{io::{self, Read}, sync::Arc};
+    /// # use gateway_spec::{Reader, blocking::Blocking};
+    /// /// Reading from a slow client takes no place from other jobs.
+    /// fn read(host: &dyn Blocking, input: &mut Reader, buffer: &mut [u8]) -> io::Result<usize> {
+    ///     let mut read = Ok(0);
+    ///     host.wait(&mut || read = input.read(buffer));
+    ///     read
+    /// }
+    /// ```
     fn wait(&self, wait: &mut dyn FnMut()) {
         let left = self.leave_place();
         wait();
@@ -53,6 +166,14 @@ pub trait Blocking: Send + Sync + 'static {
 }
 
 /// Whether a job begins something, and may be refused, or goes on with what was admitted before.
+///
+/// ```
+/// # use gateway_spec::blocking::Admission;
+/// /// A host may refuse the first job of a request, and no later one.
+/// fn may_refuse(admission: Admission) -> bool {
+///     admission == Admission::Begin
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The first job of a request.
@@ -62,16 +183,56 @@ pub enum Admission {
 }
 
 /// A piece of blocking work.
+///
+/// ```
+/// # use gateway_spec::blocking::Job;
+/// /// What a host does with a job, on a thread that may block.
+/// fn work(job: &dyn Job) {
+///     let mut waiting = None;
+///     job.lane().enter(|| waiting = job.run());
+///     if let Some(waker) = waiting {
+///         waker.wake();
+///     }
+/// }
+/// ```
 pub trait Job: Send + Sync {
     /// The lane it belongs to.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use gateway_spec::blocking::Job;
+    /// /// Whether two jobs may share a batch.
+    /// fn are_alike(one: &dyn Job, other: &dyn Job) -> bool {
+    ///     Arc::ptr_eq(one.lane(), other.lane())
+    /// }
+    /// ```
     fn lane(&self) -> &Arc<Lane>;
 
     /// Does the work, once: a second call does nothing. Returns who waits for it; the host wakes that task, unless it is
     /// still inside [`Blocking::submit`], whose caller looks by itself.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, task::Waker};
+    /// # use gateway_spec::blocking::Job;
+    /// fn run_all(batch: &[Arc<dyn Job>]) -> Vec<Waker> {
+    ///     batch.iter().filter_map(|job| job.run()).collect()
+    /// }
+    /// ```
     fn run(&self) -> Option<Waker>;
 }
 
 /// Jobs of one kind, which behave alike: those of one application.
+///
+/// ```
+/// # use gateway_spec::blocking::Lane;
+/// /// Jobs that need a lock take it once for as many as there are.
+/// static LOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+///
+/// let lane = Lane::new(|batch| {
+///     let _guard = LOCK.lock();
+///     batch();
+/// });
+/// ```
 pub struct Lane {
     around: Around,
     memory: AtomicU32,
@@ -82,16 +243,38 @@ type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 impl Lane {
     /// A lane whose jobs the host runs in batches, each batch inside one call of `around`: the place to enter an
     /// interpreter once for many jobs.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// let plain = Lane::new(|batch| batch());
+    /// ```
     pub fn new(around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Lane { around: Box::new(around), memory: AtomicU32::new(0) })
     }
 
     /// Runs a batch.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// let mut jobs = 0;
+    /// Lane::new(|batch| batch()).enter(|| jobs += 1);
+    /// assert_eq!(jobs, 1);
+    /// ```
     pub fn enter(&self, mut batch: impl FnMut()) {
         (self.around)(&mut batch);
     }
 
     /// A word in which the host remembers how the jobs of this lane behave. Zero at first.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// /// A host that counts what a lane's jobs were like.
+    /// fn was_slow(lane: &Lane) -> u32 {
+    ///     lane.memory().fetch_add(1, Ordering::Relaxed)
+    /// }
+    /// ```
     pub fn memory(&self) -> &AtomicU32 {
         &self.memory
     }
@@ -99,6 +282,15 @@ impl Lane {
 
 /// Runs `work` as a job of `lane` on `host`, which is given it at once. Dropping the future before the job began takes it
 /// out of the queue; dropping it later drops the result, on the job's thread.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use gateway_spec::{Host, Result, blocking::{self, Admission, Lane}};
+/// async fn read_file(host: &Host, lane: &Arc<Lane>) -> Result<Vec<u8>> {
+///     let read = || std::fs::read("/etc/motd");
+///     Ok(blocking::run(&*host.blocking, lane.clone(), Admission::Begin, read).await??)
+/// }
+/// ```
 pub fn run<F, T>(host: &dyn Blocking, lane: Arc<Lane>, admission: Admission, work: F) -> Running<F, T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -112,6 +304,15 @@ where
 }
 
 /// Runs `work` as a job that nobody waits for, and that no host refuses.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use gateway_spec::{Host, blocking::{self, Lane}};
+/// /// Nobody waits until a file is gone.
+/// fn remove(host: &Host, lane: &Arc<Lane>, path: std::path::PathBuf) {
+///     blocking::detach(&*host.blocking, lane.clone(), move || drop(std::fs::remove_file(path)));
+/// }
+/// ```
 pub fn detach<F>(host: &dyn Blocking, lane: Arc<Lane>, work: F)
 where
     F: FnOnce() + Send + 'static,
@@ -122,6 +323,14 @@ where
 }
 
 /// The future of [`run`]: the job's result.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use gateway_spec::{Result, blocking::{self, Admission, Blocking, Lane, Running}};
+/// fn sum(host: Arc<dyn Blocking>, lane: Arc<Lane>) -> impl Future<Output = Result<u64>> {
+///     blocking::run(host, lane, Admission::Begin, || (0..1_000_000).sum())
+/// }
+/// ```
 ///
 /// # Errors
 /// [`Kind::Overloaded`](crate::Kind::Overloaded) if the host has no room for the job; [`Kind::App`](crate::Kind::App) if the job panicked.

@@ -18,6 +18,13 @@ use crate::{Error, Result};
 ///
 /// The server sends each block before it asks for the next, or makes sure that it is on its way meanwhile. Dropping a
 /// body, finished or not, is how an application learns that the request is over.
+///
+/// ```
+/// # use gateway_spec::*;
+/// assert_eq!(Body::from("Hello!\n").len(), Some(7));
+/// assert!(Body::from(()).is_empty());
+/// let bytes: Body = vec![0u8; 1024].into();
+/// ```
 pub struct Body(Repr);
 
 enum Repr {
@@ -29,11 +36,40 @@ enum Repr {
 
 impl Body {
     /// No body at all.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Body::empty().len(), Some(0));
+    /// ```
     pub fn empty() -> Self {
         Body(Repr::Empty)
     }
 
     /// Blocks that are pulled from `body`. Its trailers are not sent.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// use std::{pin::Pin, task::{Context, Poll}};
+    ///
+    /// use bytes::Bytes;
+    /// use http_body::Frame;
+    ///
+    /// /// Counts down.
+    /// struct Countdown(u32);
+    ///
+    /// impl http_body::Body for Countdown {
+    ///     type Data = Bytes;
+    ///     type Error = Error;
+    ///
+    ///     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+    ///         let Some(rest) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+    ///         self.0 = rest;
+    ///         Poll::Ready(Some(Ok(Frame::data(format!("{rest}\n").into()))))
+    ///     }
+    /// }
+    /// let body = Body::new(Countdown(10));
+    /// assert_eq!(body.len(), None);
+    /// ```
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes, Error = Error> + Send + 'static,
@@ -42,6 +78,11 @@ impl Body {
     }
 
     /// The number of bytes, where it is known.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Body::from("Hello!\n").len(), Some(7));
+    /// ```
     pub fn len(&self) -> Option<u64> {
         match &self.0 {
             Repr::Empty => Some(0),
@@ -52,11 +93,27 @@ impl Body {
     }
 
     /// Whether the body is known to have no bytes.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert!(Body::from("").is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)
     }
 
     /// The file, for a host that can send one in a better way than block by block; or the body back.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// What a host does that can send files.
+    /// fn send(body: Body) {
+    ///     match body.into_file() {
+    ///         Ok(range) => println!("sendfile({:?}, {}, {})", range.file, range.offset, range.len),
+    ///         Err(body) => println!("{body:?}, block by block"),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The body itself, if it is not a file.
@@ -69,6 +126,19 @@ impl Body {
 }
 
 /// A part of an open file, to be sent as a body.
+///
+/// ```
+/// # use gateway_spec::*;
+/// use std::fs::File;
+///
+/// async fn app(_: Environ, start_response: StartResponse) -> Result<Response> {
+///     let file = File::open("/etc/motd")?;
+///     let length = file.metadata()?.len();
+///     Ok(start_response.start(200, [("content-type", "text/plain")])?.body(FileRange::new(file, 0, length)))
+/// }
+/// # fn is_app(_: impl App) {}
+/// # is_app(app);
+/// ```
 pub struct FileRange {
     /// The file; its own offset is neither used nor moved.
     pub file: File,
@@ -82,12 +152,30 @@ pub struct FileRange {
 
 impl FileRange {
     /// `len` bytes of `file`, from `offset` on.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// The last kilobyte.
+    /// fn tail(file: std::fs::File) -> Result<Body> {
+    ///     let length = file.metadata()?.len();
+    ///     let offset = length.saturating_sub(1024);
+    ///     Ok(FileRange::new(file, offset, length - offset).into())
+    /// }
+    /// ```
     pub fn new(file: File, offset: u64, len: u64) -> Self {
         FileRange { file, offset, len, keep: None }
     }
 
     /// Keeps a value until the range has been sent, or dropped before that: its drop is where an adapter closes what the
     /// file came from.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// `lock` is held until the file was sent.
+    /// fn locked(range: FileRange, lock: std::sync::Arc<()>) -> FileRange {
+    ///     range.keeping(lock)
+    /// }
+    /// ```
     #[must_use]
     pub fn keeping(self, value: impl Send + Sync + 'static) -> Self {
         FileRange { keep: Some(Box::new(value)), ..self }
@@ -99,6 +187,18 @@ impl FileRange {
     }
 
     /// Reads the next bytes into `buffer` and moves past them. Blocks for as long as the disk does.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn send(mut range: FileRange, mut socket: impl std::io::Write) -> std::io::Result<()> {
+    ///     let mut block = [0; 8192];
+    ///     while range.len > 0 {
+    ///         let count = range.read(&mut block)?;
+    ///         socket.write_all(&block[..count])?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// What the read reports, and `UnexpectedEof` if the file has become shorter than the range.

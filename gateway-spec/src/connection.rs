@@ -11,6 +11,16 @@ use crate::{
 };
 
 /// A server, as its applications see it. One for all its connections.
+///
+/// ```
+/// # use gateway_spec::*;
+/// use std::sync::Arc;
+///
+/// /// A host with a name of its own, and the default for everything else.
+/// fn host() -> Arc<Host> {
+///     Arc::new(Host { software: "my-server/1.0".into(), ..Host::default() })
+/// }
+/// ```
 pub struct Host {
     /// `SERVER_SOFTWARE`: `name/version`.
     pub software: String,
@@ -35,6 +45,13 @@ impl Default for Host {
 }
 
 /// The scheme of the URL that the client used.
+///
+/// ```
+/// # use gateway_spec::*;
+/// fn cookie(scheme: Scheme) -> &'static str {
+///     if scheme == Scheme::Https { "id=1; Secure" } else { "id=1" }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `http`.
@@ -45,6 +62,11 @@ pub enum Scheme {
 
 impl Scheme {
     /// `"http"` or `"https"`.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Scheme::Https.as_str(), "https");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Scheme::Http => "http",
@@ -55,6 +77,16 @@ impl Scheme {
 
 /// One connection: who talks to whom, over what. Shared by all its requests, so that what does not change is written
 /// out once.
+///
+/// ```
+/// # use gateway_spec::*;
+/// # use std::sync::Arc;
+/// # let host = Arc::new(Host::default());
+/// let (local, remote) = ("127.0.0.1:8000".parse().ok(), "[::1]:5000".parse().ok());
+/// let connection = Connection::new(host, Scheme::Http, local, remote);
+/// assert_eq!((connection.server_name(), connection.server_port()), ("127.0.0.1", "8000"));
+/// assert_eq!(connection.remote_addr(), Some("::1"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Connection {
     host: Arc<Host>,
@@ -67,6 +99,16 @@ pub struct Connection {
 
 impl Connection {
     /// A connection from `remote` that was accepted at `local`; `None` for addresses that are no IP addresses.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let host = Arc::new(Host::default());
+    /// // On a unix socket neither side has an address.
+    /// let connection = Connection::new(host, Scheme::Http, None, None);
+    /// assert_eq!((connection.server_name(), connection.server_port()), ("localhost", "80"));
+    /// assert_eq!(connection.remote_addr(), None);
+    /// ```
     pub fn new(host: Arc<Host>, scheme: Scheme, local: Option<SocketAddr>, remote: Option<SocketAddr>) -> Self {
         let default_port = if scheme == Scheme::Https { 443 } else { 80 };
         Connection {
@@ -90,31 +132,76 @@ impl Connection {
     }
 
     /// The server.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn server_of(environ: &Environ) -> &str {
+    ///     &environ.connection().host().software
+    /// }
+    /// ```
     pub fn host(&self) -> &Arc<Host> {
         &self.host
     }
 
     /// The scheme of the URL that the client used.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn start_page(environ: &Environ) -> String {
+    ///     format!("{}://{}/", environ.connection().scheme().as_str(), environ.server_name())
+    /// }
+    /// ```
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// The server's address, for requests that name no host: never empty, and IPv6 in brackets.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let host = Arc::new(Host::default());
+    /// let connection = Connection::new(host, Scheme::Http, "[::1]:80".parse().ok(), None);
+    /// assert_eq!(connection.server_name(), "[::1]");
+    /// ```
     pub fn server_name(&self) -> &str {
         &self.server_name
     }
 
     /// The port that the connection came in by, in digits; on a unix socket the scheme's own.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let host = Arc::new(Host::default());
+    /// let connection = Connection::new(host, Scheme::Https, None, None);
+    /// assert_eq!(connection.server_port(), "443");
+    /// ```
     pub fn server_port(&self) -> &str {
         &self.server_port
     }
 
     /// The client's address; none on a unix socket.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn client(environ: &Environ) -> &str {
+    ///     environ.connection().remote_addr().unwrap_or("a unix socket")
+    /// }
+    /// ```
     pub fn remote_addr(&self) -> Option<&str> {
         self.remote_addr.as_deref()
     }
 
     /// The client's port in digits; none on a unix socket.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let host = Arc::new(Host::default());
+    /// let connection = Connection::new(host, Scheme::Http, None, "192.0.2.7:5000".parse().ok());
+    /// assert_eq!(connection.remote_port(), Some("5000"));
+    /// ```
     pub fn remote_port(&self) -> Option<&str> {
         self.remote_port.as_deref()
     }

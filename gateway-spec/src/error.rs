@@ -5,6 +5,13 @@ use std::{error::Error as StdError, fmt, io};
 use http::StatusCode;
 
 /// `Result` with this crate's [`Error`].
+///
+/// ```
+/// # use gateway_spec::*;
+/// fn number(environ: &Environ) -> Result<u32> {
+///     environ.query().parse().map_err(Error::new)
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
@@ -13,6 +20,15 @@ pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// It has a [`Kind`], which says what a host answers while nothing has been sent, and a source chain for the log.
 /// The client is never shown any of its text.
+///
+/// ```
+/// # use gateway_spec::*;
+/// let cause = std::io::Error::other("the disk is full");
+/// let error = Error::with_kind(Kind::Overloaded, cause);
+/// assert_eq!(error.kind().status(), 503);
+/// assert_eq!(error.to_string(), "there is no capacity now");
+/// assert_eq!(error.chain(), "there is no capacity now: the disk is full");
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -21,6 +37,14 @@ struct Inner {
 }
 
 /// What sort of failure an [`Error`] is.
+///
+/// ```
+/// # use gateway_spec::*;
+/// /// Whether somebody should be told.
+/// fn is_ours(kind: Kind) -> bool {
+///     !matches!(kind, Kind::BadRequest | Kind::Disconnected | Kind::RequestTimeout | Kind::TooLarge)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -46,6 +70,12 @@ pub enum Kind {
 
 impl Kind {
     /// The status that a host answers with if the response has not begun.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Kind::Timeout.status(), http::StatusCode::GATEWAY_TIMEOUT);
+    /// assert_eq!(Kind::App.status(), 500);
+    /// ```
     pub fn status(self) -> StatusCode {
         match self {
             Kind::App | Kind::Head => StatusCode::INTERNAL_SERVER_ERROR,
@@ -75,21 +105,48 @@ impl Kind {
 
 impl Error {
     /// The application failed, because of `source` (an error, or a text).
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// let lost = Error::new("lost the database");
+    /// let invalid = "seven".parse::<u32>().map_err(Error::new);
+    /// assert_eq!(lost.kind(), Kind::App);
+    /// # assert!(invalid.is_err());
+    /// ```
     pub fn new(source: impl Into<BoxError>) -> Self {
         Error::with_kind(Kind::App, source)
     }
 
     /// A failure of another kind, because of `source`.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// let error = Error::with_kind(Kind::BadGateway, "the backend answered nonsense");
+    /// assert_eq!(error.kind().status(), 502);
+    /// ```
     pub fn with_kind(kind: Kind, source: impl Into<BoxError>) -> Self {
         Error(Box::new(Inner { kind, source: Some(source.into()) }))
     }
 
     /// What sort of failure this is.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn is_gone(error: &Error) -> bool {
+    ///     error.kind() == Kind::Disconnected
+    /// }
+    /// ```
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
     /// The error and its sources in one line, for a log: `outer: inner: innermost`.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// let error = Error::new("lost the database");
+    /// assert_eq!(error.chain(), "the application failed: lost the database");
+    /// ```
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut source = self.source();

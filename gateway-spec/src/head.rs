@@ -8,6 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::{Error, Kind, Result};
 
 /// A response's status: its code and, where it is not the usual one, its reason phrase (RFC 9112, section 4).
+///
+/// ```
+/// # use gateway_spec::*;
+/// let status = Status::parse(b"404 Nothing Here")?;
+/// assert_eq!(status.code(), 404);
+/// assert_eq!(status.reason().unwrap().as_bytes(), b"Nothing Here");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     code: StatusCode,
@@ -16,6 +24,13 @@ pub struct Status {
 
 impl Status {
     /// Reads `b"404 Not Found"`: three digits, one space, a reason phrase (PEP 3333, "The start_response() Callable").
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert!(Status::parse(b"200 OK")?.reason().is_none());
+    /// assert!(Status::parse(b"OK").is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Kind::Head`] if the text has another form or the code is not from 200 to 999.
@@ -38,6 +53,13 @@ impl Status {
 
     /// A code with a reason phrase of its own.
     ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// let status = Status::with_reason(http::StatusCode::NOT_FOUND, Reason::new(b"Nothing Here")?)?;
+    /// assert_eq!(status, Status::parse(b"404 Nothing Here")?);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Kind::Head`] if the code is not from 200 to 999.
     pub fn with_reason(code: StatusCode, reason: Reason) -> Result<Self> {
@@ -45,22 +67,46 @@ impl Status {
     }
 
     /// The three-digit code.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Status::parse(b"404 Not Found")?.code(), http::StatusCode::NOT_FOUND);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn code(&self) -> StatusCode {
         self.code
     }
 
     /// The reason phrase, if it is not the code's canonical one.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Status::parse(b"200 Fine")?.reason(), Some(&Reason::new(b"Fine")?));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn reason(&self) -> Option<&Reason> {
         self.reason.as_ref()
     }
 }
 
 /// A reason phrase: no control characters but HTAB (RFC 9112, section 4).
+///
+/// ```
+/// # use gateway_spec::*;
+/// assert!(Reason::new(b"Out of Tea").is_ok());
+/// assert!(Reason::new(b"OK\r\nX-Injected: 1").is_err());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reason(Bytes);
 
 impl Reason {
     /// Checks and keeps `phrase`.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// let reason = Reason::new(b"Out of Tea")?;
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Kind::Head`] if it has a control character.
@@ -75,6 +121,12 @@ impl Reason {
     }
 
     /// The phrase as it goes onto the wire.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Reason::new(b"Out of Tea")?.as_bytes(), b"Out of Tea");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -87,11 +139,37 @@ impl fmt::Debug for Reason {
 }
 
 /// What `start_response` takes as a status: `200`, `StatusCode::OK`, `"200 OK"`, or a [`Status`].
+///
+/// ```
+/// # use gateway_spec::*;
+/// assert_eq!(404.into_status()?.code(), http::StatusCode::NOT_FOUND);
+/// assert_eq!("404 Not Found".into_status()?, http::StatusCode::NOT_FOUND.into_status()?);
+/// assert!(101.into_status().is_err());
+/// # Ok::<(), Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a status: use 404, `StatusCode::NOT_FOUND` or \"404 Not Found\""
 )]
 pub trait IntoStatus {
     /// Checks the status.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// A status of one's own.
+    /// enum Outcome {
+    ///     Created,
+    ///     Known,
+    /// }
+    ///
+    /// impl IntoStatus for Outcome {
+    ///     fn into_status(self) -> Result<Status> {
+    ///         match self {
+    ///             Outcome::Created => 201.into_status(),
+    ///             Outcome::Known => 200.into_status(),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`Kind::Head`] if it is no final status from 200 to 999, or its reason phrase has control characters.
@@ -127,11 +205,32 @@ impl IntoStatus for &str {
 }
 
 /// What `start_response` takes as headers: arrays, vectors and slices of pairs, a `HeaderMap`, or `()` for none.
+///
+/// ```
+/// # use gateway_spec::*;
+/// let some = [("content-type", "text/html"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
+/// assert_eq!(some.into_headers()?.get_all("set-cookie").iter().count(), 2);
+/// assert!(().into_headers()?.is_empty());
+/// assert!([("x", "a\r\nb: c")].into_headers().is_err());
+/// # Ok::<(), Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of headers: use `[(\"content-type\", \"text/plain\")]`, a `HeaderMap` or `()`"
 )]
 pub trait IntoHeaders {
     /// Checks names and values; a name that comes twice is sent twice.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// Headers of one's own.
+    /// struct Cached(u32);
+    ///
+    /// impl IntoHeaders for Cached {
+    ///     fn into_headers(self) -> Result<http::HeaderMap> {
+    ///         [("cache-control", format!("max-age={}", self.0))].into_headers()
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`Kind::Head`] if a name is no token or a value has a control character.
@@ -215,6 +314,12 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Whether a header concerns one connection only, so that neither applications send it nor environ shows it
 /// (RFC 9110, section 7.6.1; RFC 2616, section 13.5.1, as PEP 3333 and wsgiref have it).
+///
+/// ```
+/// # use gateway_spec::*;
+/// assert!(is_hop_by_hop(&http::header::CONNECTION));
+/// assert!(!is_hop_by_hop(&http::header::CONTENT_LENGTH));
+/// ```
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     names_hop_by_hop(name.as_str())
 }

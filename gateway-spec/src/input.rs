@@ -22,6 +22,27 @@ use crate::{Error, Kind, Result};
 ///
 /// It is read in blocks as they arrive ([`chunk`](Self::chunk)), in lines, or whole. At its end it stays at its end.
 /// A body that breaks off is an error, never an end.
+///
+/// ```
+/// # use gateway_spec::*;
+/// # fn block_on<F: Future>(future: F) -> F::Output {
+/// #     let mut future = std::pin::pin!(future);
+/// #     loop {
+/// #         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+/// #         if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+/// #             return output;
+/// #         }
+/// #     }
+/// # }
+/// let mut input = Input::from(bytes::Bytes::from("one\ntwo"));
+/// assert_eq!(input.len(), Some(7));
+/// # block_on(async {
+/// assert_eq!(input.line(100).await.unwrap()?, "one\n");
+/// assert_eq!(input.read_all(100).await?, "two");
+/// assert!(input.chunk().await.is_none());
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 pub struct Input {
     source: Source,
     /// Bytes that [`line`](Self::line) has received and not yet given out.
@@ -29,6 +50,19 @@ pub struct Input {
 }
 
 /// Where an [`Input`] takes its bytes from: for adapters that have a better way than block by block.
+///
+/// ```
+/// # use gateway_spec::*;
+/// /// Sends a body back in the cheapest way that there is.
+/// fn echo(input: Input) -> Body {
+///     match input.into_source() {
+///         Source::Empty => Body::empty(),
+///         Source::Bytes(bytes) => bytes.into(),
+///         Source::File { file, position, len } => FileRange::new(file, position, len - position).into(),
+///         Source::Stream(stream) => Body::new(stream),
+///     }
+/// }
+/// ```
 pub enum Source {
     /// There is no body.
     Empty,
@@ -52,11 +86,24 @@ const FILE_BLOCK: u64 = 64 * 1024;
 
 impl Input {
     /// No body.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Input::empty().len(), Some(0));
+    /// ```
     pub fn empty() -> Self {
         Source::Empty.into()
     }
 
     /// A body that arrives over time.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// The body of a request, limited by whoever hands it on.
+    /// fn input(body: impl http_body::Body<Data = bytes::Bytes, Error = Error> + Send + 'static) -> Input {
+    ///     Input::new(body)
+    /// }
+    /// ```
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes, Error = Error> + Send + 'static,
@@ -65,11 +112,33 @@ impl Input {
     }
 
     /// A body that broke off before its first byte was read: every read fails.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     loop {
+    /// #         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #         if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+    /// #             return output;
+    /// #         }
+    /// #     }
+    /// # }
+    /// let mut input = Input::broken(Kind::Disconnected);
+    /// # block_on(async {
+    /// assert_eq!(input.chunk().await.unwrap().unwrap_err().kind(), Kind::Disconnected);
+    /// # });
+    /// ```
     pub fn broken(kind: Kind) -> Self {
         Input::new(Broken(kind))
     }
 
     /// The number of bytes still to be read, where it is known.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Input::from(bytes::Bytes::from("hello")).len(), Some(5));
+    /// ```
     pub fn len(&self) -> Option<u64> {
         let coming = match &self.source {
             Source::Empty => Some(0),
@@ -81,21 +150,53 @@ impl Input {
     }
 
     /// Whether there is known to be nothing to read.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert!(Input::empty().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)
     }
 
     /// Whether all of the body has been received, so that reading it never waits for the client.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert!(Input::from(bytes::Bytes::from("hello")).is_received());
+    /// ```
     pub fn is_received(&self) -> bool {
         !matches!(self.source, Source::Stream(_))
     }
 
     /// The next block, or `None` at the end, however often it is asked.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// async fn count(mut input: Input) -> Result<usize> {
+    ///     let mut bytes = 0;
+    ///     while let Some(block) = input.chunk().await {
+    ///         bytes += block?.len();
+    ///     }
+    ///     Ok(bytes)
+    /// }
+    /// ```
     pub async fn chunk(&mut self) -> Option<Result<Bytes>> {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
     /// The next line with its `\n`, or what is left at the end; `None` when that is nothing.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// async fn longest(mut input: Input) -> Result<usize> {
+    ///     let mut longest = 0;
+    ///     while let Some(line) = input.line(64 * 1024).await {
+    ///         longest = longest.max(line?.len());
+    ///     }
+    ///     Ok(longest)
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`Kind::TooLarge`] if the line is longer than `limit` bytes; and what reading the body reports.
@@ -121,6 +222,14 @@ impl Input {
 
     /// The rest of the body in one piece.
     ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// async fn text(mut input: Input) -> Result<String> {
+    ///     let body = input.read_all(1 << 20).await?;
+    ///     String::from_utf8(body.into()).map_err(|error| Error::with_kind(Kind::BadRequest, error))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`Kind::TooLarge`] if it is longer than `limit` bytes; and what reading the body reports.
     pub async fn read_all(&mut self, limit: usize) -> Result<Bytes> {
@@ -136,11 +245,28 @@ impl Input {
     }
 
     /// The input for code that blocks: see [`Reader`].
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// use std::io::BufRead;
+    ///
+    /// let input = Input::from(bytes::Bytes::from("one\ntwo\n"));
+    /// let lines = input.reader().lines().collect::<std::io::Result<Vec<_>>>()?;
+    /// assert_eq!(lines, ["one", "two"]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reader(self) -> Reader {
         Reader::new(self)
     }
 
     /// Takes the input apart: for adapters.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn is_in_a_file(input: Input) -> bool {
+    ///     matches!(input.into_source(), Source::File { .. })
+    /// }
+    /// ```
     pub fn into_source(mut self) -> Source {
         let source = std::mem::replace(&mut self.source, Source::Empty);
         if self.rest.is_empty() {

@@ -37,9 +37,21 @@
 //! * An [`Error`] before the response was returned becomes a 500 (or what its [kind](Kind::status) says); an error out
 //!   of the body cuts the connection, so that a truncated answer never looks like a whole one.
 //!
+//! The README is a guide for those who write applications, middleware, hosts and adapters. `SPEC.md`, which is
+//! [`spec::TEXT`], says clause by clause who owes what to whom.
+//!
+//! # Features
+//!
+//! * `tower`: the module `tower`. Apps as tower services, and tower services (axum's routers) as Apps.
+//!
 //! [PEP 3333]: https://peps.python.org/pep-3333/
 
 #![forbid(unsafe_code)]
+
+/// The guide's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod app;
 pub mod blocking;

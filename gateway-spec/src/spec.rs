@@ -1,11 +1,28 @@
 //! The clauses of `SPEC.md`, the contract's text: for programs that judge by them and say so.
+//!
+//! ```
+//! for clause in gateway_spec::spec::clauses() {
+//!     println!("{} {}: {}", clause.id, clause.level.as_str(), clause.sentence);
+//! }
+//! ```
 
 use std::fmt;
 
 /// The text itself.
+///
+/// ```
+/// assert!(gateway_spec::spec::TEXT.starts_with("# The gateway contract"));
+/// ```
 pub const TEXT: &str = include_str!("../SPEC.md");
 
 /// One sentence of the contract.
+///
+/// ```
+/// use gateway_spec::spec::{Level, clauses};
+///
+/// let duties = clauses().filter(|clause| clause.level == Level::Must).count();
+/// assert!(duties > 100);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Clause {
@@ -22,6 +39,12 @@ pub struct Clause {
 }
 
 /// How strictly a clause binds ([RFC 2119](https://www.rfc-editor.org/rfc/rfc2119)): by the first such word in it.
+///
+/// ```
+/// use gateway_spec::spec::{Level, clause};
+///
+/// assert_eq!(clause("G-2.9").map(|clause| clause.level), Some(Level::Should));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// MUST and MUST NOT.
@@ -33,6 +56,14 @@ pub enum Level {
 }
 
 /// Whom a clause binds.
+///
+/// ```
+/// use gateway_spec::spec::{Party, clauses};
+///
+/// for clause in clauses().filter(|clause| clause.party == Party::Application) {
+///     println!("{}: {}", clause.id, clause.sentence);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Party {
     /// Who has requests: everything between the socket and the application.
@@ -70,6 +101,12 @@ pub fn clauses() -> impl Iterator<Item = Clause> {
 }
 
 /// The clause that `id` names.
+///
+/// ```
+/// let clause = gateway_spec::spec::clause("G-7.1").unwrap();
+/// assert!(clause.why.starts_with("a slow reader"));
+/// assert_eq!(gateway_spec::spec::clause("G-99.1"), None);
+/// ```
 pub fn clause(id: &str) -> Option<Clause> {
     clauses().find(|clause| clause.id == id)
 }
@@ -85,6 +122,10 @@ impl Level {
     }
 
     /// The word: `MUST`, `SHOULD` or `MAY`.
+    ///
+    /// ```
+    /// assert_eq!(gateway_spec::spec::Level::Must.as_str(), "MUST");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Level::Must => "MUST",
@@ -107,6 +148,10 @@ impl Party {
     }
 
     /// As the text has it: `server`, `application`, `middleware`, `WSGI host` or `CGI host`.
+    ///
+    /// ```
+    /// assert_eq!(gateway_spec::spec::Party::Server.as_str(), "server");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Party::Server => "server",

@@ -30,6 +30,15 @@ impl Input {
     /// Receives the rest of the body: up to `memory` bytes stay in memory, more goes to a file that has no name. The
     /// result's [`len`](Self::len) is known and reading it never waits for the client.
     ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// /// A body of known length, of which no more than 512 KiB are in memory.
+    /// async fn whole(input: Input, host: &Host) -> Result<Input> {
+    ///     input.spool(512 * 1024, &host.blocking).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// What receiving the body reports; [`Kind::Overloaded`] if there is no room on the disk.
     pub async fn spool(mut self, memory: usize, host: &Arc<dyn Blocking>) -> Result<Input> {

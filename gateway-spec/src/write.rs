@@ -16,6 +16,18 @@ use crate::{
 };
 
 /// The writing end of a body: given to the block of [`Started::write`](crate::Started::write).
+///
+/// ```
+/// # use gateway_spec::*;
+/// fn count(started: Started) -> Response {
+///     started.write(async |mut out: Writer| {
+///         for n in 0..1000 {
+///             out.write(format!("{n}\n")).await?;
+///         }
+///         Ok(())
+///     })
+/// }
+/// ```
 pub struct Writer {
     slot: Arc<Mutex<Slot>>,
     /// Who looks at how it is used.
@@ -38,6 +50,17 @@ struct Slot {
 
 impl Writer {
     /// Writes one block: the future returns when the server has taken it. An empty block writes nothing.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// Ends by itself when the client has gone.
+    /// async fn beat(mut out: Writer) -> Result<()> {
+    ///     loop {
+    ///         out.write(": still here\n\n").await?;
+    ///         # return Ok(());
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`Kind::Disconnected`] if the body has been dropped: the client is gone.

@@ -13,6 +13,14 @@ use super::{Admission, Blocking, Job, lock};
 use crate::{Error, Kind, Result};
 
 /// A plain pool of threads, which start when they are needed.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use gateway_spec::{Host, blocking::Threads};
+///
+/// let host = Host { blocking: Arc::new(Threads::new(8, 100)), ..Host::default() };
+/// ```
 pub struct Threads {
     shared: Arc<Shared>,
 }
@@ -35,6 +43,11 @@ struct Queue {
 
 impl Threads {
     /// A pool of at most `limit` threads (at least one), before which at most `backlog` jobs wait while all are busy.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Threads;
+    /// let pool = Threads::new(32, 1024);
+    /// ```
     pub fn new(limit: usize, backlog: usize) -> Self {
         let shared =
             Shared { limit: limit.max(1), backlog, queue: Mutex::new(Queue::default()), arrived: Condvar::new() };

@@ -8,6 +8,17 @@ use super::Environ;
 use crate::Scheme;
 
 /// What identifies a value of an [`Environ`] while it is [visited](Environ::visit).
+///
+/// ```
+/// # use gateway_spec::*;
+/// fn name(key: Key<'_>) -> String {
+///     match key {
+///         Key::Cgi(key) => key.name().to_owned(),
+///         Key::Header(name) => format!("the header {name}"),
+///         Key::Set(name) => format!("{name}, which middleware has set"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key<'a> {
     /// A variable of RFC 3875, or one that servers agree on.
@@ -20,6 +31,12 @@ pub enum Key<'a> {
 
 impl Key<'_> {
     /// The key as text. `scratch` is where a header's is put together.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// let accept = http::HeaderName::from_static("accept-language");
+    /// assert_eq!(Key::Header(&accept).write(&mut String::new()), "HTTP_ACCEPT_LANGUAGE");
+    /// ```
     pub fn write<'s>(&'s self, scratch: &'s mut String) -> &'s str {
         match self {
             Key::Cgi(key) => key.name(),
@@ -43,6 +60,11 @@ type Value<'a> = Option<Cow<'a, [u8]>>;
 macro_rules! cgi_keys {
     ($($variant:ident $name:literal $doc:literal $value:expr;)*) => {
         /// The fixed keys of an [`Environ`], in the order in which they are visited.
+        ///
+        /// ```
+        /// # use gateway_spec::*;
+        /// assert_eq!(CgiKey::PathInfo.name(), "PATH_INFO");
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum CgiKey {
@@ -51,19 +73,47 @@ macro_rules! cgi_keys {
 
         impl CgiKey {
             /// All of them.
+            ///
+            /// ```
+            /// # use gateway_spec::*;
+            /// for key in CgiKey::ALL {
+            ///     println!("{}", key.name());
+            /// }
+            /// ```
             pub const ALL: &'static [CgiKey] = &[$(CgiKey::$variant),*];
 
             /// The key as text.
+            ///
+            /// ```
+            /// # use gateway_spec::*;
+            /// assert_eq!(CgiKey::RemoteAddr.name(), "REMOTE_ADDR");
+            /// ```
             pub fn name(self) -> &'static str {
                 match self { $(CgiKey::$variant => $name),* }
             }
 
             /// The key whose text is `name`.
+            ///
+            /// ```
+            /// # use gateway_spec::*;
+            /// assert_eq!(CgiKey::from_name("SERVER_PORT"), Some(CgiKey::ServerPort));
+            /// assert_eq!(CgiKey::from_name("HTTP_HOST"), None);
+            /// ```
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($name => Some(CgiKey::$variant),)* _ => None }
             }
 
             /// The value in `environ`; `None` if it has none there.
+            ///
+            /// ```
+            /// # use gateway_spec::*;
+            /// # use std::sync::Arc;
+            /// # let (parts, ()) = http::Request::get("/").body(()).unwrap().into_parts();
+            /// # let connection = Connection::new(Arc::new(Host::default()), Scheme::Http, None, "192.0.2.7:5000".parse().ok());
+            /// # let mut environ = Environ::new(parts, Input::empty(), Arc::new(connection));
+            /// assert_eq!(CgiKey::RequestMethod.value(&environ).as_deref(), Some(&b"GET"[..]));
+            /// assert_eq!(CgiKey::ContentType.value(&environ), None);
+            /// ```
             pub fn value(self, environ: &Environ) -> Value<'_> {
                 match self { $(CgiKey::$variant => { let value: fn(&Environ) -> Value<'_> = $value; value(environ) })* }
             }

@@ -10,6 +10,17 @@ impl Environ {
     /// that. The client's headers stay but for those of its body; what was [set](Self::set) or
     /// [inserted](Self::insert), by who let the first request pass, does not.
     ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let (parts, ()) = http::Request::post("/login").header("host", "example.org").body(()).unwrap().into_parts();
+    /// # let connection = Connection::new(Arc::new(Host::default()), Scheme::Http, None, "192.0.2.7:5000".parse().ok());
+    /// # let mut environ = Environ::new(parts, Input::empty(), Arc::new(connection));
+    /// let elsewhere = environ.redirected(b"/welcome?new=1")?;
+    /// assert_eq!((elsewhere.method().as_str(), elsewhere.raw_target()), ("GET", "/welcome?new=1"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Kind::Head`](crate::Kind::Head) if `target` is no path of this server.
     pub fn redirected(mut self, target: &[u8]) -> Result<Self> {

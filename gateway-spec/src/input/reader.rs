@@ -16,6 +16,16 @@ use crate::{Error, Kind};
 ///
 /// A body that is still arriving is waited for, on the thread that reads. A body that breaks off is an error of kind
 /// `ConnectionAborted`, and stays one: it never becomes an end.
+///
+/// ```
+/// # use gateway_spec::*;
+/// use std::io::Read;
+///
+/// let mut text = String::new();
+/// Input::from(bytes::Bytes::from("hello")).reader().read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Reader {
     input: Input,
     block: Bytes,
@@ -28,16 +38,31 @@ impl Reader {
     }
 
     /// The number of bytes still to be read, where it is known.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert_eq!(Input::empty().reader().len(), Some(0));
+    /// ```
     pub fn len(&self) -> Option<u64> {
         self.input.len().map(|len| len + self.block.len() as u64)
     }
 
     /// Whether reading never waits for the client.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert!(Input::empty().reader().is_received());
+    /// ```
     pub fn is_received(&self) -> bool {
         self.input.is_received()
     }
 
     /// Whether there is known to be nothing left.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// assert!(Input::empty().reader().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)
     }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    Body, Error, FileRange, Result,
-    blocking::{self, Admission, Blocking},
+    Body, Error, FileRange, Host, Result,
+    blocking::{self, Admission},
     spool::DISK,
 };
 
@@ -35,13 +35,14 @@ pub struct ResponseBody {
     source: Source,
     /// How many bytes are still to come, where that is known.
     owed: Option<u64>,
+    host: Arc<Host>,
 }
 
 enum Source {
     Nothing,
     Body(Body),
-    File(FileRange, Arc<dyn Blocking>),
-    Reading(Reading, Arc<dyn Blocking>),
+    File(FileRange),
+    Reading(Reading),
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<(FileRange, Bytes)>> + Send>>;
@@ -50,28 +51,25 @@ type Reading = Pin<Box<dyn Future<Output = Result<(FileRange, Bytes)>> + Send>>;
 const FILE_BLOCK: u64 = 256 * 1024;
 
 impl ResponseBody {
-    pub(super) fn none() -> Self {
-        ResponseBody { source: Source::Nothing, owed: None }
+    pub(super) fn none(host: &Arc<Host>) -> Self {
+        ResponseBody { source: Source::Nothing, owed: None, host: host.clone() }
     }
 
-    pub(super) fn full(bytes: Bytes) -> Self {
-        ResponseBody { owed: Some(bytes.len() as u64), source: Source::Body(bytes.into()) }
-    }
-
-    pub(super) fn new(body: Body, declared: Option<u64>, blocking: &Arc<dyn Blocking>) -> Self {
+    /// `body`, of the length that was declared for it.
+    pub(super) fn new(body: Body, declared: Option<u64>, host: &Arc<Host>) -> Self {
         let owed = declared.or_else(|| body.len());
         let source = match body.into_file() {
-            Ok(range) => Source::File(range, blocking.clone()),
+            Ok(range) => Source::File(range),
             Err(body) => Source::Body(body),
         };
-        ResponseBody { source, owed }
+        ResponseBody { source, owed, host: host.clone() }
     }
 
     fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         loop {
             match &mut self.source {
                 Source::Nothing => return Poll::Ready(None),
-                Source::File(range, _) if range.len == 0 => return Poll::Ready(None),
+                Source::File(range) if range.len == 0 => return Poll::Ready(None),
                 Source::Body(body) => match ready!(http_body::Body::poll_frame(Pin::new(body), cx)) {
                     // Trailers are no part of the body, and nothing announced them.
                     Some(Ok(frame)) => match frame.into_data() {
@@ -82,16 +80,16 @@ impl ResponseBody {
                     None => return Poll::Ready(None),
                 },
                 Source::File(..) => {
-                    if let Source::File(range, host) = std::mem::replace(&mut self.source, Source::Nothing) {
-                        self.source = Source::Reading(Box::pin(read(range, self.owed, host.clone())), host);
+                    if let Source::File(range) = std::mem::replace(&mut self.source, Source::Nothing) {
+                        self.source = Source::Reading(Box::pin(read(range, self.owed, self.host.clone())));
                     }
                 }
-                Source::Reading(reading, host) => {
+                Source::Reading(reading) => {
                     let (range, block) = match ready!(reading.as_mut().poll(cx)) {
                         Ok(read) => read,
                         Err(error) => return Poll::Ready(Some(Err(error))),
                     };
-                    self.source = Source::File(range, host.clone());
+                    self.source = Source::File(range);
                     return Poll::Ready(Some(Ok(block)));
                 }
             }
@@ -99,7 +97,7 @@ impl ResponseBody {
     }
 }
 
-async fn read(mut range: FileRange, owed: Option<u64>, host: Arc<dyn Blocking>) -> Result<(FileRange, Bytes)> {
+async fn read(mut range: FileRange, owed: Option<u64>, host: Arc<Host>) -> Result<(FileRange, Bytes)> {
     let len = FILE_BLOCK.min(range.len).min(owed.unwrap_or(u64::MAX));
     let work = move || {
         let mut block = vec![0; len as usize];
@@ -107,7 +105,7 @@ async fn read(mut range: FileRange, owed: Option<u64>, host: Arc<dyn Blocking>) 
         block.truncate(count);
         Ok((range, Bytes::from(block)))
     };
-    blocking::run(host, DISK.clone(), Admission::Continue, work).await?
+    blocking::run(host.blocking.clone(), DISK.clone(), Admission::Continue, work).await?
 }
 
 impl http_body::Body for ResponseBody {
@@ -130,8 +128,11 @@ impl http_body::Body for ResponseBody {
         {
             block = Some(Err(Error::new(format!("the body ended {owed} bytes short of its Content-Length"))));
         }
+        if let Some(Err(error)) = &block {
+            self.host.error_log.write(&format!("the response broke off: {}", error.chain()));
+        }
         if !matches!(block, Some(Ok(_))) {
-            *self = ResponseBody::none();
+            *self = ResponseBody::none(&self.host);
         }
         Poll::Ready(block.map(|block| block.map(Frame::data)))
     }
@@ -151,8 +152,8 @@ impl From<ResponseBody> for Body {
         match body.source {
             Source::Nothing => Body::empty(),
             Source::Body(body) => body,
-            Source::File(range, _) => range.into(),
-            source @ Source::Reading(..) => Body::new(ResponseBody { source, owed: body.owed }),
+            Source::File(range) => range.into(),
+            source @ Source::Reading(..) => Body::new(ResponseBody { source, ..body }),
         }
     }
 }

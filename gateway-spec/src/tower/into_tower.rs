@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     App, Environ, Error, Host, Input, Kind, Response, Result, StartResponse,
-    blocking::Blocking,
     error::BoxError,
     head::{head_error, remove_hop_by_hop},
 };
@@ -136,12 +135,12 @@ fn broke_off(error: impl Into<BoxError>) -> Error {
 async fn answer<A: App>(app: &A, environ: Environ) -> http::Response<ResponseBody> {
     let (method, target) = (environ.method().clone(), environ.uri().clone());
     let host = environ.connection().host().clone();
-    let answered = call(app, environ).await.and_then(|response| checked(response, &method, &host.blocking));
+    let answered = call(app, environ).await.and_then(|response| checked(response, &method, &host));
     answered.unwrap_or_else(|error| {
         if error.kind() != Kind::Disconnected {
             host.error_log.write(&format!("{method} {:?}: {}", target.to_string(), error.chain()));
         }
-        failure(error.kind(), &method)
+        failure(error.kind(), &method, &host)
     })
 }
 
@@ -156,11 +155,7 @@ async fn call<A: App>(app: &A, environ: Environ) -> Result<Response> {
 }
 
 /// The response with what HTTP demands of it, whoever sends it.
-fn checked(
-    mut response: Response,
-    method: &Method,
-    blocking: &Arc<dyn Blocking>,
-) -> Result<http::Response<ResponseBody>> {
+fn checked(mut response: Response, method: &Method, host: &Arc<Host>) -> Result<http::Response<ResponseBody>> {
     let instead = response.take_instead();
     let (status, mut headers, body) = response.into_parts();
     remove_hop_by_hop(&mut headers);
@@ -169,16 +164,16 @@ fn checked(
         // These have no body whatever the application gives (RFC 9110, sections 6.4.1 and 8.6).
         StatusCode::NO_CONTENT => {
             headers.remove(header::CONTENT_LENGTH);
-            ResponseBody::none()
+            ResponseBody::none(host)
         }
-        StatusCode::NOT_MODIFIED => ResponseBody::none(),
+        StatusCode::NOT_MODIFIED => ResponseBody::none(host),
         _ if method == Method::HEAD => {
             if let (None, Some(length)) = (declared, body.len().filter(|length| *length > 0)) {
                 headers.insert(header::CONTENT_LENGTH, length.into());
             }
-            ResponseBody::none()
+            ResponseBody::none(host)
         }
-        _ => ResponseBody::new(body, declared, blocking),
+        _ => ResponseBody::new(body, declared, host),
     };
     let mut response = http::Response::new(body);
     *response.status_mut() = status.code();
@@ -204,10 +199,10 @@ fn declared_length(headers: &HeaderMap) -> Result<Option<u64>> {
 }
 
 /// The answer to an application's error, whose text is not for the client.
-fn failure(kind: Kind, method: &Method) -> http::Response<ResponseBody> {
+fn failure(kind: Kind, method: &Method, host: &Arc<Host>) -> http::Response<ResponseBody> {
     let status = kind.status();
     let text = Bytes::from(format!("{status}\n"));
-    let mut response = http::Response::new(ResponseBody::none());
+    let mut response = http::Response::new(ResponseBody::none(host));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -217,7 +212,7 @@ fn failure(kind: Kind, method: &Method) -> http::Response<ResponseBody> {
     }
     match *method == Method::HEAD {
         true => response,
-        false => response.map(|_| ResponseBody::full(text)),
+        false => response.map(|_| ResponseBody::new(text.into(), None, host)),
     }
 }
 

@@ -18,7 +18,7 @@ use http_body::Frame;
 
 use crate::{
     script::Script,
-    support::{Running, body, header, status, wait_until},
+    support::{Lines, Running, body, header, status, wait_until},
 };
 
 /// A server whose App answers each query in its own way.
@@ -81,15 +81,18 @@ fn what_has_no_body_gets_none_and_no_false_length() {
 }
 
 #[test]
-fn an_error_of_a_body_cuts_the_connection() {
-    let server = serving(|_, start_response| {
+fn an_error_of_a_body_cuts_the_connection_and_is_logged() {
+    async fn fail(_: Environ, start_response: StartResponse) -> Result<Response> {
         Ok(start_response.start(200, ())?.write(async |mut out| {
             out.write("half").await?;
             Err(Error::new("lost the database"))
         }))
-    });
+    }
+    let lines = Lines::default();
+    let server = Running::axum(Router::new().fallback_service(IntoTower::with_host(fail, lines.host())));
     let response = ask(&server, "GET", "");
     assert!(!response.contains("0\r\n\r\n") && !response.contains("database"), "{response}");
+    assert_eq!(lines.all(), "the response broke off: the application failed: lost the database");
 }
 
 #[test]
