@@ -5,9 +5,12 @@
 //!   environment ──┼─▶ options ─▶ settings ─▶ load: each target an App ─▶ serve
 //!   file ─ config ┘   (a table)
 //! ```
+//!
+//! `gateway check` has a way of its own: [`check`].
 
 mod apps;
 mod banner;
+mod check;
 mod config;
 mod failure;
 mod load;
@@ -23,6 +26,7 @@ use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use check::CheckOptions;
 use options::ServeOptions;
 use settings::Settings;
 
@@ -39,13 +43,21 @@ enum Action {
     /// Serve applications over HTTP.
     #[command(long_about = options::ABOUT, after_long_help = options::EXAMPLES)]
     Serve(ServeOptions),
+    /// Check applications against the contract.
+    #[command(long_about = check::ABOUT, after_long_help = check::EXAMPLES)]
+    Check(Box<CheckOptions>),
 }
 
 /// Runs the command with the arguments of this process.
 pub(crate) fn run() -> ExitCode {
     let args: Vec<_> = env::args_os().collect();
-    match Settings::gather(&args).and_then(serve::run) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match Cli::try_parse_from(&args).map(|cli| cli.action) {
+        Ok(Action::Check(options)) => check::run(&options),
+        // What `serve` is to do, or what is wrong, takes a closer look.
+        Ok(Action::Serve(_)) | Err(_) => Settings::gather(&args).and_then(serve::run).map(|()| ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(code) => code,
         Err(failure) => {
             failure.print();
             failure.exit_code()

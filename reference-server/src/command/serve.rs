@@ -4,6 +4,7 @@ use std::{
     env,
     error::Error as _,
     io::{self, IsTerminal as _, Write as _},
+    path::Path,
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{
     banner::banner,
     failure::{Failure, Report},
-    load::{Python, load},
+    load::{Loader, Python},
     options::{LogLevel, ServeOptions},
     print_config::print_config,
     settings::Settings,
@@ -37,7 +38,7 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     }
     let options = &settings.options;
     log_to_stderr(options.log_level);
-    change_folder(options)?;
+    change_folder(options.chdir.as_deref())?;
     #[cfg(feature = "cgi")]
     cgi_adapter::keep_descriptors_private();
     let runtime = Runtime::new(options.threads.into()).map_err(|error| cannot("start threads", &error))?;
@@ -45,7 +46,7 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     let server = builder(options)?.blocking(runtime.blocking()).bind(&options.bind).map_err(not_listening)?;
     let address = server.local_addr().map_err(|error| cannot("tell the address that is listened on", &error))?;
     let mut python = Python::default();
-    let app = load(&settings.mounts, options, &mut python)?;
+    let app = Loader::new(options).load_all(&settings.mounts, &mut python)?;
     let signal = signals::watch().map_err(|error| cannot("watch for signals", &error))?;
     print(&banner(&settings, address));
     let shutdown = async {
@@ -58,12 +59,12 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
 }
 
 /// Writes one block to standard output. The server is of use even if nobody reads that.
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-fn log_to_stderr(level: LogLevel) {
+pub(super) fn log_to_stderr(level: LogLevel) {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -74,8 +75,9 @@ fn log_to_stderr(level: LogLevel) {
     stderr.with_max_level(level).compact().init();
 }
 
-fn change_folder(options: &ServeOptions) -> Result<(), Failure> {
-    let Some(folder) = &options.chdir else { return Ok(()) };
+/// Changes to the folder that paths begin at, if one is given.
+pub(super) fn change_folder(folder: Option<&Path>) -> Result<(), Failure> {
+    let Some(folder) = folder else { return Ok(()) };
     env::set_current_dir(folder).map_err(|error| {
         Failure::Usage(Report::new(format!("cannot change to the folder {}", folder.display())).because(&error))
     })
@@ -127,6 +129,6 @@ fn not_listening(error: Error) -> Failure {
     })
 }
 
-fn cannot(what: &str, error: &dyn std::error::Error) -> Failure {
+pub(super) fn cannot(what: &str, error: &dyn std::error::Error) -> Failure {
     Failure::Runtime(Report::new(format!("cannot {what}")).because(error))
 }
