@@ -17,9 +17,9 @@
 //!
 //! impl App for Report {
 //!     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Response> {
-//!         let host = environ.connection().host().blocking.clone();
+//!         let host = environ.connection().host().clone();
 //!         let query = || std::thread::sleep(std::time::Duration::from_millis(100));
-//!         blocking::run(host, self.lane.clone(), Admission::Begin, query).await?;
+//!         blocking::run(&*host.blocking, self.lane.clone(), Admission::Begin, query).await?;
 //!         Ok(start_response.start(200, ())?.body("done\n"))
 //!     }
 //! }

@@ -7,10 +7,12 @@
 //! ```
 //!
 //! Supervisor and workers are the same program with the same arguments; before them a worker has one more, its role.
+//! `gateway check` has a way of its own: [`check`].
 
 mod apps;
 mod banner;
 mod bind;
+mod check;
 mod config;
 mod control;
 mod failure;
@@ -28,6 +30,7 @@ use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use check::CheckOptions;
 use options::ServeOptions;
 use supervisor::TAKE_OVER;
 use worker::WORKER;
@@ -45,6 +48,9 @@ enum Action {
     /// Serve applications over HTTP.
     #[command(long_about = options::ABOUT, after_long_help = options::EXAMPLES)]
     Serve(ServeOptions),
+    /// Check applications against the contract.
+    #[command(long_about = check::ABOUT, after_long_help = check::EXAMPLES)]
+    Check(Box<CheckOptions>),
 }
 
 /// Runs the command with the arguments of this process.
@@ -60,7 +66,11 @@ pub(crate) fn run() -> ExitCode {
                 _ => supervisor::take_over().and_then(|predecessor| serve::run(args, Some(predecessor))),
             }
         }
-        None => serve::run(args, None),
+        None => match Cli::try_parse_from(&args).map(|cli| cli.action) {
+            Ok(Action::Check(options)) => check::run(&options),
+            // What `serve` is to do, or what is wrong, takes a closer look.
+            Ok(Action::Serve(_)) | Err(_) => serve::run(args, None),
+        },
     };
     done.unwrap_or_else(|failure| {
         failure.print();

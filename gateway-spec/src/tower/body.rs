@@ -105,7 +105,7 @@ async fn read(mut range: FileRange, owed: Option<u64>, host: Arc<Host>) -> Resul
         block.truncate(count);
         Ok((range, Bytes::from(block)))
     };
-    blocking::run(host.blocking.clone(), DISK.clone(), Admission::Continue, work).await?
+    blocking::run(&*host.blocking, DISK.clone(), Admission::Continue, work).await?
 }
 
 impl http_body::Body for ResponseBody {

@@ -46,7 +46,7 @@ pub(super) fn banner<'a>(settings: &Settings, listeners: impl Iterator<Item = &'
     let rows: Vec<_> = settings.mounts.iter().map(|(mount, _)| (mount, url(&root, mount))).collect();
     let prefixes = rows.iter().map(|(mount, _)| mount.prefix.chars().count()).max().unwrap_or_default();
     let urls = rows.iter().map(|(_, url)| url.len()).max().unwrap_or_default();
-    for (Mount { prefix, target }, url) in &rows {
+    for (Mount { prefix, target, .. }, url) in &rows {
         let _ = writeln!(text, "  {prefix:prefixes$}  {url:urls$}  {:6}  {}", target.kind(), target.what());
     }
     text

@@ -5,9 +5,9 @@ mod cgi;
 #[cfg_attr(not(feature = "python"), path = "load/without_python.rs")]
 mod python;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use gateway_spec::{App, BoxApp, Environ, Response, StartResponse};
+use gateway_spec::{App, BoxApp, Environ, Lint, Response, StartResponse};
 use reference_server::{Files, Mounts};
 
 use super::{
@@ -44,34 +44,72 @@ impl From<BoxApp> for Loaded {
     }
 }
 
-/// Loads every target, even if one cannot be: who has two mistakes sees two messages.
-///
-/// # Errors
-/// [`Failure::Load`] with a report for each target that cannot be loaded.
-pub(super) fn load(
-    mounts: &[(Mount, Origin)],
-    options: &ServeOptions,
-    python: &mut Python,
-) -> Result<Mounts<Loaded>, Failure> {
+/// Makes Apps of targets, on the conditions that hold for all of them.
+#[derive(Debug)]
+pub(super) struct Loader<'a> {
+    /// The virtual environment that Python imports from.
+    pub(super) venv: Option<&'a Path>,
+    /// How long one call of Python may take.
+    pub(super) timeout: Option<Duration>,
+    /// Whether folders are listed, unless the target says it.
+    pub(super) listing: bool,
+    /// Whether applications are watched, unless the mount says it.
+    pub(super) lint: bool,
+    /// CGI programs that run at once.
     #[cfg(feature = "cgi")]
-    let running = cgi_adapter::Capacity::new(options.cgi_concurrency as usize, usize::MAX);
-    let (mut loaded, mut reports) = (Mounts::default(), Vec::new());
-    for (Mount { prefix, target }, _) in mounts {
-        let app = match target {
-            Target::Wsgi(callable) => python.load(callable, options),
+    pub(super) running: cgi_adapter::Capacity,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(options: &'a ServeOptions) -> Self {
+        Loader {
+            venv: options.venv.as_deref(),
+            timeout: seconds(options.timeout),
+            listing: options.listing,
+            lint: options.lint,
             #[cfg(feature = "cgi")]
-            Target::Cgi { path, options } => cgi::load(path, options, &running).map(Loaded::from),
-            #[cfg(not(feature = "cgi"))]
-            Target::Cgi { path, .. } => Err(left_out(&format!("cgi:{}", path.display()), "cgi")),
-            Target::Static { folder, listing } => files(folder, listing.unwrap_or(options.listing)).map(Loaded::from),
-            Target::App(app) => Ok(app.app().into()),
-        };
-        match app {
-            Ok(app) => loaded = loaded.mount_same(prefix, app),
-            Err(report) => reports.push(report),
+            running: cgi_adapter::Capacity::new(options.cgi_concurrency as usize, usize::MAX),
         }
     }
-    if reports.is_empty() { Ok(loaded) } else { Err(Failure::Load(reports)) }
+
+    /// Loads every target, even if one cannot be: who has two mistakes sees two messages.
+    ///
+    /// # Errors
+    /// [`Failure::Load`] with a report for each target that cannot be loaded.
+    pub(super) fn load_all(&self, mounts: &[(Mount, Origin)], python: &mut Python) -> Result<Mounts<Loaded>, Failure> {
+        let (mut loaded, mut reports) = (Mounts::default(), Vec::new());
+        for (Mount { prefix, target, lint }, _) in mounts {
+            match self.load(target, python) {
+                Ok(app) if lint.unwrap_or(self.lint) => {
+                    loaded = loaded.mount_same(prefix, BoxApp::new(Lint::new(app)).into());
+                }
+                Ok(app) => loaded = loaded.mount_same(prefix, app),
+                Err(report) => reports.push(report),
+            }
+        }
+        if reports.is_empty() { Ok(loaded) } else { Err(Failure::Load(reports)) }
+    }
+
+    /// Loads one target.
+    ///
+    /// # Errors
+    /// Why it cannot be loaded.
+    pub(super) fn load(&self, target: &Target, python: &mut Python) -> Result<Loaded, Report> {
+        match target {
+            Target::Wsgi(callable) => python.load(callable, self),
+            #[cfg(feature = "cgi")]
+            Target::Cgi { path, options } => cgi::load(path, options, &self.running).map(Loaded::from),
+            #[cfg(not(feature = "cgi"))]
+            Target::Cgi { path, .. } => Err(left_out(&format!("cgi:{}", path.display()), "cgi")),
+            Target::Static { folder, listing } => files(folder, listing.unwrap_or(self.listing)).map(Loaded::from),
+            Target::App(app) => Ok(app.app().into()),
+        }
+    }
+}
+
+/// A time of 0 is none.
+pub(super) fn seconds(count: u32) -> Option<Duration> {
+    Some(Duration::from_secs(count.into())).filter(|time| !time.is_zero())
 }
 
 fn files(folder: &Path, listing: bool) -> Result<BoxApp, Report> {

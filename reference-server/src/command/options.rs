@@ -122,6 +122,13 @@ pub(super) struct ServeOptions {
     #[arg(value_parser = BoolishValueParser::new())]
     pub(super) listing: bool,
 
+    /// Watch applications, and the server, for breaches of the contract; each is logged once, with the clause, and for
+    /// Python with the stack
+    #[arg(long, env = "GATEWAY_LINT", hide_env_values = true, value_name = "BOOL", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    pub(super) lint: bool,
+
     /// Largest request body, in bytes or with K, M or G behind the number
     #[arg(long, env = "GATEWAY_MAX_BODY", hide_env_values = true, value_name = "SIZE", default_value = "1G")]
     pub(super) max_body: Size,

@@ -1,9 +1,11 @@
 //! `gateway serve`: from settings to a supervisor.
 
 use std::{
+    env,
     error::Error as _,
     ffi::OsString,
     io::{self, IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
 };
 
@@ -49,6 +51,14 @@ pub(super) fn log_to_stderr(level: LogLevel) {
     };
     let stderr = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     stderr.with_max_level(level).compact().init();
+}
+
+/// Changes to the folder that paths begin at, if one is given.
+pub(super) fn change_folder(folder: Option<&Path>) -> Result<(), Failure> {
+    let Some(folder) = folder else { return Ok(()) };
+    env::set_current_dir(folder).map_err(|error| {
+        Failure::Usage(Report::new(format!("cannot change to the folder {}", folder.display())).because(&error))
+    })
 }
 
 pub(super) fn not_listening(error: Error) -> Failure {

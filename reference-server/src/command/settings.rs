@@ -19,7 +19,7 @@ use clap::{
 use toml::Value;
 
 use super::{
-    Action, Cli,
+    Cli,
     config::{self, File, Shape},
     failure::{Failure, Report},
     options::{self, ServeOptions},
@@ -64,7 +64,7 @@ impl Settings {
         let command = Cli::command();
         let serve = command.find_subcommand("serve").unwrap_or(&command);
         let first = command.clone().try_get_matches_from(args).or_else(|error| blame_environment(error, serve))?;
-        let Action::Serve(options) = Cli::from_arg_matches(&first)?.action;
+        let options = serve_options(&first)?;
         let (mut presets, mut mounts, mut text) = (Vec::new(), Vec::new(), None);
         if let Some(path) = options.config.as_deref() {
             let read = match file {
@@ -81,7 +81,7 @@ impl Settings {
         presets.iter().try_for_each(Preset::check)?;
 
         let second = with_defaults(command.clone(), &presets).try_get_matches_from(args)?;
-        let Action::Serve(options) = Cli::from_arg_matches(&second)?.action;
+        let options = serve_options(&second)?;
         override_mounts(&mut mounts, &options.targets)?;
         let values = values(serve, serve_matches(&second), &presets);
         Ok(Settings { options, mounts, values, file: text })
@@ -98,6 +98,10 @@ fn blame_environment(error: clap::Error, serve: &clap::Command) -> Result<ArgMat
         }
     }
     Err(error.into())
+}
+
+fn serve_options(matches: &ArgMatches) -> Result<ServeOptions, clap::Error> {
+    ServeOptions::from_arg_matches(serve_matches(matches))
 }
 
 fn serve_matches(matches: &ArgMatches) -> &ArgMatches {

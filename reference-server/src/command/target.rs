@@ -24,6 +24,8 @@ pub(super) struct Mount {
     /// Begins with `/`, and ends with one only if that is all of it.
     pub(super) prefix: String,
     pub(super) target: Target,
+    /// Whether it is watched, whatever its kind; what is not said here holds for all mounts.
+    pub(super) lint: Option<bool>,
 }
 
 /// An application that is still to be loaded.
@@ -57,7 +59,7 @@ impl FromStr for Mount {
             }
             None => ("/", text),
         };
-        Ok(Mount { prefix: parse_prefix(prefix)?, target: target.parse()? })
+        Ok(Mount { prefix: parse_prefix(prefix)?, target: target.parse()?, lint: None })
     }
 }
 
@@ -68,19 +70,23 @@ impl Mount {
     /// What to tell the person who wrote it.
     pub(super) fn from_toml(prefix: &str, value: &Value) -> Result<Self, String> {
         let prefix = parse_prefix(prefix)?;
+        let mut lint = None;
         let target = match value {
             Value::String(target) => target.parse()?,
             Value::Table(table) => {
                 let target = table.get("target").ok_or("it lacks the key \"target\"")?;
                 let mut target: Target = target.as_str().ok_or("\"target\" must be a string")?.parse()?;
                 for (option, value) in table.iter().filter(|(option, _)| *option != "target") {
-                    target.set(option, value)?;
+                    match option.as_str() {
+                        "lint" => lint = Some(value.as_bool().ok_or("\"lint\" must be true or false")?),
+                        _ => target.set(option, value)?,
+                    }
                 }
                 target
             }
             other => return Err(format!("it must be a string or a table, and is of type {}", other.type_str())),
         };
-        Ok(Mount { prefix, target })
+        Ok(Mount { prefix, target, lint })
     }
 
     /// The other way round: the value in the configuration file.
@@ -93,6 +99,9 @@ impl Mount {
             Target::Cgi { options, .. } => options.table().clone(),
             _ => toml::Table::new(),
         };
+        if let Some(lint) = self.lint {
+            table.insert("lint".to_owned(), Value::Boolean(lint));
+        }
         if table.is_empty() {
             return target;
         }
@@ -180,7 +189,7 @@ impl Target {
     /// Sets an option that the configuration file has for this mount.
     fn set(&mut self, option: &str, value: &Value) -> Result<(), String> {
         let kind = self.kind();
-        let mut known = vec!["target"];
+        let mut known = vec!["target", "lint"];
         match self {
             Target::Static { listing, .. } if option == "listing" => {
                 *listing = Some(value.as_bool().ok_or("\"listing\" must be true or false")?);

@@ -3,7 +3,6 @@
 mod orders;
 
 use std::{
-    env,
     ffi::OsString,
     fs::File,
     hash::{BuildHasher as _, RandomState},
@@ -20,9 +19,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use super::{
     control::Control,
     failure::{Failure, Report},
-    load::{Python, load},
+    load::{Loader, Python},
     options::ServeOptions,
-    serve::{cannot, log_to_stderr},
+    serve::{cannot, change_folder, log_to_stderr},
     settings::Settings,
 };
 use orders::Orders;
@@ -102,7 +101,7 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     let settings = Settings::gather(args, Some(config))?;
     let options = &settings.options;
     log_to_stderr(options.log_level);
-    change_folder(options)?;
+    change_folder(options.chdir.as_deref())?;
     #[cfg(feature = "cgi")]
     cgi_adapter::keep_descriptors_private();
     let access_log = access_log(options)?;
@@ -117,19 +116,12 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
         server = server.after_requests(count, orders.retire(format!("it has answered {count} requests")));
     }
     let mut python = Python::default();
-    let app = load(&settings.mounts, options, &mut python)?;
+    let app = Loader::new(options).load_all(&settings.mounts, &mut python)?;
     let drain = orders.serving(access_log.as_ref().map_or_else(Weak::new, Arc::downgrade));
     let served = runtime.block_on(server.listen(listeners).serve_until(app, drain));
     #[cfg(feature = "cgi")]
     cgi_adapter::end_programs();
     served.map_err(|error| cannot("serve", &error))
-}
-
-fn change_folder(options: &ServeOptions) -> Result<(), Failure> {
-    let Some(folder) = &options.chdir else { return Ok(()) };
-    env::set_current_dir(folder).map_err(|error| {
-        Failure::Usage(Report::new(format!("cannot change to the folder {}", folder.display())).because(&error))
-    })
 }
 
 fn access_log(options: &ServeOptions) -> Result<Option<Arc<AccessLog>>, Failure> {

@@ -1,10 +1,8 @@
 //! Python callables, and the interpreter that they live in.
 
-use std::time::Duration;
-
 use pyo3_adapter::Wsgi;
 
-use super::{Loaded, Report, ServeOptions};
+use super::{Loaded, Loader, Report};
 
 /// The process's Python. It is started for the first callable, and ends properly when this is dropped: functions
 /// registered with `atexit` run, and buffered output is written.
@@ -14,16 +12,15 @@ pub(in super::super) struct Python {
 }
 
 impl Python {
-    pub(super) fn load(&mut self, target: &str, options: &ServeOptions) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, loader: &Loader<'_>) -> Result<Loaded, Report> {
         let report = |error: pyo3_adapter::LoadError| {
             Report::new(format!("cannot load wsgi:{target}: {error}")).quote(error.traceback())
         };
         if !self.runs {
-            pyo3_adapter::initialize(options.venv.as_deref()).map_err(report)?;
+            pyo3_adapter::initialize(loader.venv).map_err(report)?;
             self.runs = true;
         }
-        let limit = Some(Duration::from_secs(options.timeout.into())).filter(|limit| !limit.is_zero());
-        Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(limit))).map_err(report)
+        Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(loader.timeout))).map_err(report)
     }
 }
 

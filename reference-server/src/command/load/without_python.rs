@@ -1,13 +1,13 @@
 //! What stands in for Python in a build without it.
 
-use super::{Loaded, Report, ServeOptions};
+use super::{Loaded, Loader, Report};
 
 /// No Python.
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {}
 
 impl Python {
-    pub(super) fn load(&mut self, target: &str, _: &ServeOptions) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, _: &Loader<'_>) -> Result<Loaded, Report> {
         Err(super::left_out(&format!("wsgi:{target}"), "python"))
     }
 }

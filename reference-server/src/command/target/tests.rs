@@ -94,6 +94,8 @@ fn tables_have_options_of_their_kind() {
         ("{ target = 'cgi:bin', limits = { memroy = 1 } }", "did you mean \"memory\"?"),
         ("{ target = 'cgi:bin', limits = { memory = '1X' } }", "nor one like \"512M\""),
         ("{ target = 'app:hello', listing = true }", "app targets have no option"),
+        ("{ target = 'app:hello', lint = 1 }", "\"lint\" must be true or false"),
+        ("{ target = 'app:hello', lin = true }", "did you mean \"lint\"?"),
         ("{ listing = true }", "lacks the key \"target\""),
         ("{ target = 1 }", "must be a string"),
         ("[]", "is of type array"),
@@ -124,7 +126,9 @@ fn cgi_programs_have_their_options_and_paths_begin_at_the_file() {
 
 #[test]
 fn toml_and_back_is_the_same() {
-    for value in ["'app:echo'", "{ target = 'static:files', listing = false }", ALL] {
+    for value in
+        ["'app:echo'", "{ target = 'static:files', listing = false }", "{ target = 'app:echo', lint = true }", ALL]
+    {
         let mount = from_toml(value).unwrap();
         assert_eq!(Mount::from_toml("/m", &mount.to_toml()), Ok(mount));
     }
