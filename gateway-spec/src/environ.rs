@@ -480,28 +480,6 @@ impl Environ {
                 visitor(Key::Cgi(key), &value);
             }
         }
-<<<<<<< HEAD
-=======
-        self.visit_headers(visitor);
-    }
-
-    /// Shows the headers and what was [set](Self::set): the part of [`visit`](Self::visit) behind the fixed keys, for
-    /// those who know how to have these cheaper.
-    ///
-    /// ```
-    /// # use gateway_spec::*;
-    /// # use std::sync::Arc;
-    /// # let (parts, ()) = http::Request::get("/").header("accept", "*/*").body(()).unwrap().into_parts();
-    /// # let connection = Connection::new(Arc::new(Host::default()), Scheme::Http, None, "192.0.2.7:5000".parse().ok());
-    /// # let mut environ = Environ::new(parts, Input::empty(), Arc::new(connection));
-    /// environ.set("REMOTE_USER", "ann")?;
-    /// let mut keys = Vec::new();
-    /// environ.visit_headers(|key, _| keys.push(key.write(&mut String::new()).to_owned()));
-    /// assert_eq!(keys, ["HTTP_ACCEPT", "REMOTE_USER"]);
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn visit_headers(&self, mut visitor: impl FnMut(Key<'_>, &[u8])) {
->>>>>>> 3be81c6 (gateway-spec: every public item has an example; a guide for four kinds of user; SCGI and filters)
         let mut headers = self.headers().filter(|(name, _)| is_header_key(name)).peekable();
         while let Some((name, value)) = headers.next() {
             let more = std::iter::from_fn(|| headers.next_if(|(next, _)| *next == name).map(|(_, value)| value));
