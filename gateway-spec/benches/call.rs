@@ -8,7 +8,7 @@ use std::{
 };
 
 use criterion::{BatchSize, Criterion};
-use gateway_spec::{App, BoxApp, Connection, Environ, Host, Input, Response, Result, Scheme, StartResponse};
+use gateway_spec::{App, BoxApp, Connection, Environ, Host, Input, Lint, Response, Result, Scheme, StartResponse};
 use http::{Request, request::Parts};
 
 async fn hello(environ: Environ, start_response: StartResponse) -> Result<Response> {
@@ -81,6 +81,8 @@ fn main() {
     measure(&mut criterion, "response alone", direct);
     measure(&mut criterion, "hello through App", |parts, connection| call(&hello, parts, connection));
     measure(&mut criterion, "hello through BoxApp", |parts, connection| call(&boxed, parts, connection));
+    let linted = Lint::new(hello);
+    measure(&mut criterion, "hello through Lint", |parts, connection| call(&linted, parts, connection));
     measure(&mut criterion, "hello with every key visited", |parts, connection| call(&visiting, parts, connection));
     criterion.final_summary();
 }

@@ -491,6 +491,13 @@ impl Environ {
     }
 
     /// The value of a header's `HTTP_*` key: all values of that name. None if there is no such key.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn cookies(environ: &Environ) -> Option<std::borrow::Cow<'_, [u8]>> {
+    ///     environ.header_value(&http::header::COOKIE)
+    /// }
+    /// ```
     pub fn header_value(&self, name: &HeaderName) -> Option<Cow<'_, [u8]>> {
         let mut values = self.0.parts.headers.get_all(name).iter();
         let first = values.next().filter(|_| is_header_key(name))?;
@@ -498,6 +505,13 @@ impl Environ {
     }
 
     /// What was [set](Self::set).
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// fn names(environ: &Environ) -> Vec<&str> {
+    ///     environ.vars().map(|(name, _)| name).collect()
+    /// }
+    /// ```
     pub fn vars(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.vars.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }

@@ -70,6 +70,14 @@ impl Writer {
 }
 
 /// The future of [`Writer::write`].
+///
+/// ```
+/// # use gateway_spec::*;
+/// async fn write_twice(out: &mut Writer) -> Result<()> {
+///     out.write("one").await?;
+///     out.write("two").await
+/// }
+/// ```
 #[must_use = "nothing is written unless it is awaited"]
 pub struct Writing<'a> {
     writer: &'a mut Writer,

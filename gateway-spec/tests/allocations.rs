@@ -9,7 +9,7 @@ use std::{
 };
 
 use allocation_counter::AllocationInfo;
-use gateway_spec::{App, BoxApp, Connection, Environ, Host, Input, Response, Result, Scheme, StartResponse};
+use gateway_spec::{App, BoxApp, Connection, Environ, Host, Input, Lint, Response, Result, Scheme, StartResponse};
 use http::{Request, request::Parts};
 
 async fn hello(environ: Environ, start_response: StartResponse) -> Result<Response> {
@@ -64,6 +64,19 @@ fn an_app_behind_arc_costs_no_allocation_and_behind_box_app_one() {
     let boxed = BoxApp::new(hello);
     assert_eq!(measure(|environ| call(&boxed, environ)).count_total, direct + 1);
 }
+
+/// Lint is for development, and affordable there. The first call is another matter: it may find something.
+#[test]
+fn lint_costs_a_known_number_of_allocations() {
+    let direct = measure(|environ| respond(&environ, StartResponse::new())).count_total;
+    let linted = Lint::new(hello);
+    measure(|environ| call(&linted, environ));
+    let through_lint = measure(|environ| call(&linted, environ)).count_total;
+    assert_eq!(through_lint, direct + LINT, "in `cargo bench -p gateway-spec` this shows as time, too");
+}
+
+/// What a call through Lint allocates besides what the call itself does.
+const LINT: u64 = 8;
 
 #[test]
 fn an_environ_is_one_allocation_and_answers_without_another_what_needs_no_decoding() {
