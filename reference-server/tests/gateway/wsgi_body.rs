@@ -185,6 +185,16 @@ fn a_wrapped_file_is_sent_from_its_offset_and_closed() {
 }
 
 #[test]
+fn what_a_wrapped_file_reads_is_sent_and_not_what_is_behind_it() {
+    let server = EVERYTHING.server();
+    let signals = Signals::new();
+    fs::write(signals.file("file"), "text").unwrap();
+    server.get(&format!("/py/file-wrapper-of-gzip?{}", signals.path())).expect(200, "compressed");
+    server.get(&format!("/py/file-wrapper-of-upper-case?{}", signals.path())).expect(200, "TEXT");
+    assert!(server.get("/py/file-wrapper-without-length").text().contains("(gateway"));
+}
+
+#[test]
 fn clients_that_do_not_read_hold_no_thread() {
     let server = Gateway::new(["wsgi:cases:application"]).option("--threads", "2").start();
     let signals = Signals::new();
