@@ -101,9 +101,7 @@ impl Mount {
                 toml::Table::from_iter([("listing".to_owned(), Value::Boolean(*listing))])
             }
             Target::Cgi { options, .. } => options.table().clone(),
-            Target::Wsgi { stream: true, .. } => {
-                toml::Table::from_iter([("stream".to_owned(), Value::Boolean(true))])
-            }
+            Target::Wsgi { stream: true, .. } => toml::Table::from_iter([("stream".to_owned(), Value::Boolean(true))]),
             _ => toml::Table::new(),
         };
         if let Some(lint) = self.lint {

@@ -119,6 +119,28 @@ def replaces_head_too_late(environ, start_response, argument):
     yield b"never sent"
 
 
+def replaces_head_too_late_and_traps(environ, start_response, argument):
+    start_response("200 OK", PLAIN)
+    yield b"begun"
+    try:
+        raise ValueError("too late to replace")
+    except ValueError:
+        try:
+            start_response("500 Oops", PLAIN, sys.exc_info())
+        except ValueError:
+            pass
+    yield b"never sent"
+
+
+def starts_after_a_failure(environ, start_response, argument):
+    try:
+        start_response("not a status", PLAIN)
+    except ValueError:
+        pass
+    start_response("200 OK", PLAIN)
+    return [b"x"]
+
+
 def never_starts(environ, start_response, argument):
     return [b"x"]
 

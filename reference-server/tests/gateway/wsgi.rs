@@ -50,6 +50,8 @@ fn start_response_is_called_once() {
     fails(&server, "/py/starts-twice");
     begin(&server, "/py/starts-twice-and-traps").response();
     server.wait_for_log("the second call raised");
+    // Even if the first has failed (PEP 3333, "The start_response() Callable").
+    fails(&server, "/py/starts-after-a-failure");
 }
 
 #[test]
@@ -67,6 +69,8 @@ fn a_call_with_exc_info_after_the_head_re_raises() {
     let server = EVERYTHING.server();
     assert_eq!(end_of(&server, "/py/replaces-head-too-late"), (200, "begun".to_owned(), End::Truncated));
     server.wait_for_log("start_response re-raised: too late to replace");
+    // Who traps that goes no further.
+    assert_eq!(end_of(&server, "/py/replaces-head-too-late-and-traps"), (200, "begun".to_owned(), End::Truncated));
 }
 
 #[test]

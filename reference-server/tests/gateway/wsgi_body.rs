@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use crate::{
     support::{EVERYTHING, End, Gateway, Server, files::Signals, wait_until},
     wsgi::begin,
@@ -146,6 +148,20 @@ fn close_is_called_once_when_the_client_leaves() {
         drop(client);
         signals.give("go");
         closed_once(&server, &signals, case);
+    }
+}
+
+#[test]
+fn close_is_called_once_when_the_server_ends() {
+    for threads in ["4", "1"] {
+        let server = Gateway::new(["wsgi:cases:application"]).option("--graceful-timeout", "1");
+        let server = server.option("--threads", threads).start();
+        let signals = Signals::new();
+        let mut client = begin(&server, &format!("/closes-endless?{}", signals.path()));
+        client.head();
+        server.signal(Signal::TERM);
+        assert!(server.exit().success());
+        assert_eq!(signals.content("closed").as_deref(), Some("closed\n"), "--threads {threads}");
     }
 }
 
