@@ -35,7 +35,8 @@ use std::{
     fmt, mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
 };
 
 pub use threads::Threads;
@@ -68,7 +69,7 @@ use crate::{Error, Result};
 ///         waker.wake();
 ///     }
 ///
-///     fn may_wait(&self) -> bool {
+///     fn is_concurrent(&self) -> bool {
 ///         true
 ///     }
 /// }
@@ -100,19 +101,17 @@ pub trait Blocking: Send + Sync + 'static {
     /// ```
     fn wake(&self, waker: Waker);
 
-    /// Whether a job may wait for something that only the host's event loop can bring, a body's next block for one.
+    /// Whether jobs run beside each other, and the host's event loop beside them. If not, everything stands still while
+    /// a job runs, but for as long as it [waits](Self::wait).
     ///
     /// ```
-    /// # use gateway_spec::{Environ, Result};
-    /// /// A body that is not there yet can only be waited for off the event loop.
-    /// async fn prepare(environ: &mut Environ) -> Result<()> {
-    ///     match environ.connection().host().blocking.may_wait() {
-    ///         true => Ok(()),
-    ///         false => environ.spool_input(512 * 1024).await,
-    ///     }
+    /// # use gateway_spec::Environ;
+    /// /// What `wsgi.multithread` says.
+    /// fn is_multithreaded(environ: &Environ) -> bool {
+    ///     environ.connection().host().blocking.is_concurrent()
     /// }
     /// ```
-    fn may_wait(&self) -> bool;
+    fn is_concurrent(&self) -> bool;
 
     /// Gives up the place of a job that does nothing but wait for its client, or of one that has been given up itself:
     /// another job may run meanwhile, so that neither takes capacity from others. Says whether it was given up; if so,
@@ -144,24 +143,66 @@ pub trait Blocking: Send + Sync + 'static {
     /// ```
     fn return_to_place(&self) {}
 
-    /// Runs `wait`, in which the calling job does nothing but wait for its client.
+    /// Waits, in a job that has nothing to do until the host's event loop has brought something: a body's next block, for
+    /// one. Polls `ready` until it is, here on the job's own thread.
     ///
     /// ```
-    /// # use std::{io::{self, Read}, sync::Arc};
+    /// # use std::io::{self, Read};
     /// # use gateway_spec::{Reader, blocking::Blocking};
     /// /// Reading from a slow client takes no place from other jobs.
     /// fn read(host: &dyn Blocking, input: &mut Reader, buffer: &mut [u8]) -> io::Result<usize> {
-    ///     let mut read = Ok(0);
-    ///     host.wait(&mut || read = input.read(buffer));
-    ///     read
+    ///     host.wait(&mut |cx| input.poll_filled(cx));
+    ///     input.read(buffer)
     /// }
     /// ```
-    fn wait(&self, wait: &mut dyn FnMut()) {
+    fn wait(&self, ready: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
         let left = self.leave_place();
-        wait();
+        park_until(ready);
         if left {
             self.return_to_place();
         }
+    }
+
+    /// Lets the event loop have a turn, where it would stand still until the job ends: what the job has given out is sent
+    /// meanwhile, and what has happened to its client is noticed.
+    ///
+    /// ```
+    /// # use gateway_spec::{Closed, blocking::Blocking};
+    /// /// In a job that takes long: whether there is still somebody to work for.
+    /// fn goes_on(host: &dyn Blocking, client: &Closed) -> bool {
+    ///     host.turn();
+    ///     !client.is_set()
+    /// }
+    /// ```
+    fn turn(&self) {}
+}
+
+/// Polls until there is a result; the thread sleeps meanwhile.
+///
+/// ```
+/// # use std::task::Poll;
+/// let mut polls = 0;
+/// let result = gateway_spec::blocking::park_until(|cx| {
+///     polls += 1;
+///     cx.waker().wake_by_ref();
+///     if polls == 3 { Poll::Ready("there") } else { Poll::Pending }
+/// });
+/// assert_eq!(result, "there");
+/// ```
+pub fn park_until<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = poll(&mut cx) {
+            return value;
+        }
+        thread::park();
     }
 }
 
@@ -234,7 +275,7 @@ pub trait Job: Send + Sync {
 /// });
 /// ```
 pub struct Lane {
-    around: Around,
+    around: Option<Around>,
     memory: AtomicU32,
 }
 
@@ -249,7 +290,28 @@ impl Lane {
     /// let plain = Lane::new(|batch| batch());
     /// ```
     pub fn new(around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Lane { around: Box::new(around), memory: AtomicU32::new(0) })
+        Arc::new(Lane { around: Some(Box::new(around)), memory: AtomicU32::new(0) })
+    }
+
+    /// A lane whose jobs need nothing around them. They never [wait](Blocking::wait), so that a host can run them wherever
+    /// it is.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// assert!(Lane::plain().is_plain());
+    /// ```
+    pub fn plain() -> Arc<Self> {
+        Arc::new(Lane { around: None, memory: AtomicU32::new(0) })
+    }
+
+    /// Whether this is a [plain](Self::plain) lane.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// assert!(!Lane::new(|batch| batch()).is_plain());
+    /// ```
+    pub fn is_plain(&self) -> bool {
+        self.around.is_none()
     }
 
     /// Runs a batch.
@@ -261,7 +323,10 @@ impl Lane {
     /// assert_eq!(jobs, 1);
     /// ```
     pub fn enter(&self, mut batch: impl FnMut()) {
-        (self.around)(&mut batch);
+        match &self.around {
+            Some(around) => around(&mut batch),
+            None => batch(),
+        }
     }
 
     /// A word in which the host remembers how the jobs of this lane behave. Zero at first.

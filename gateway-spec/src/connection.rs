@@ -1,8 +1,12 @@
 //! What all requests of a server, and all requests of a connection, have in common.
 
 use std::{
+    any::Any,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use crate::{
@@ -87,7 +91,7 @@ impl Scheme {
 /// assert_eq!((connection.server_name(), connection.server_port()), ("127.0.0.1", "8000"));
 /// assert_eq!(connection.remote_addr(), Some("::1"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Connection {
     host: Arc<Host>,
     scheme: Scheme,
@@ -95,7 +99,21 @@ pub struct Connection {
     server_port: String,
     remote_addr: Option<String>,
     remote_port: Option<String>,
+    closed: Closed,
+    kept: OnceLock<Box<dyn Any + Send + Sync>>,
 }
+
+/// Whether a connection has ended, for those who outlive it.
+///
+/// ```
+/// # use gateway_spec::{Closed, Environ};
+/// /// For a task that goes on when the request is answered.
+/// fn client(environ: &Environ) -> Closed {
+///     environ.connection().closed().clone()
+/// }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Closed(Arc<AtomicBool>);
 
 impl Connection {
     /// A connection from `remote` that was accepted at `local`; `None` for addresses that are no IP addresses.
@@ -118,6 +136,8 @@ impl Connection {
             server_port: local.map_or(default_port, |local| local.port()).to_string(),
             remote_addr: remote.map(|remote| remote.ip().to_canonical().to_string()),
             remote_port: remote.map(|remote| remote.port().to_string()),
+            closed: Closed::default(),
+            kept: OnceLock::new(),
         }
     }
 
@@ -204,6 +224,61 @@ impl Connection {
     /// ```
     pub fn remote_port(&self) -> Option<&str> {
         self.remote_port.as_deref()
+    }
+
+    /// Whether the connection has ended: nobody is there who would take an answer. A request's future and its body are
+    /// dropped when that happens; this is for work that cannot be dropped, or that goes on without them.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let host = Arc::new(Host::default());
+    /// let connection = Connection::new(host, Scheme::Http, None, None);
+    /// let closed = connection.closed().clone();
+    /// assert!(!closed.is_set());
+    /// ```
+    pub fn closed(&self) -> &Closed {
+        &self.closed
+    }
+
+    /// For hosts: the connection has ended.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let host = Arc::new(Host::default());
+    /// let connection = Connection::new(host, Scheme::Http, None, None);
+    /// connection.close();
+    /// assert!(connection.closed().is_set());
+    /// ```
+    pub fn close(&self) {
+        self.closed.0.store(true, Relaxed);
+    }
+
+    /// For adapters: a value that is made for a connection's first request and is the same for the others. None if another
+    /// adapter keeps one already.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::sync::Arc;
+    /// # let host = Arc::new(Host::default());
+    /// let connection = Connection::new(host, Scheme::Http, None, None);
+    /// assert_eq!(connection.keep(|| 1), Some(&1));
+    /// assert_eq!(connection.keep(|| 2), Some(&1));
+    /// ```
+    pub fn keep<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.kept.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+}
+
+impl Closed {
+    /// Whether it has ended.
+    ///
+    /// ```
+    /// assert!(!gateway_spec::Closed::default().is_set());
+    /// ```
+    pub fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
     }
 }
 

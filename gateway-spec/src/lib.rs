@@ -73,7 +73,7 @@ mod write;
 
 pub use app::{App, BoxApp};
 pub use body::{Body, FileRange};
-pub use connection::{Connection, Host, Scheme};
+pub use connection::{Closed, Connection, Host, Scheme};
 pub use environ::{CgiKey, Environ, Extension, Key};
 pub use error::{Error, Kind, Result};
 pub use error_log::{ErrorLog, LogSink};

@@ -24,7 +24,7 @@ use crate::{
 const WRITE_BLOCK: usize = 256 * 1024;
 
 /// Disks are as slow as any application, so writing to them is a blocking job like theirs.
-pub(crate) static DISK: LazyLock<Arc<Lane>> = LazyLock::new(|| Lane::new(|batch| batch()));
+pub(crate) static DISK: LazyLock<Arc<Lane>> = LazyLock::new(Lane::plain);
 
 impl Input {
     /// Receives the rest of the body: up to `memory` bytes stay in memory, more goes to a file that has no name. The

@@ -26,6 +26,7 @@ const BODY_MEMORY: usize = 512 * 1024;
 pub struct Wsgi {
     callable: Arc<Callable>,
     limit: Option<Duration>,
+    stream: bool,
 }
 
 /// A callable, and what all its calls share.
@@ -51,7 +52,7 @@ impl Wsgi {
     /// Takes a callable that is there already.
     pub fn new(callable: Py<PyAny>) -> Self {
         let callable = Callable { object: callable, lane: interpreter::lane(), environs: Environs::default() };
-        Wsgi { callable: Arc::new(callable), limit: None }
+        Wsgi { callable: Arc::new(callable), limit: None, stream: false }
     }
 
     /// Limits how long one call of Python may take: of the callable, or for a block of its iterable. A call that takes
@@ -61,11 +62,21 @@ impl Wsgi {
     pub fn timeout(self, limit: Option<Duration>) -> Self {
         Wsgi { limit, ..self }
     }
+
+    /// Calls the callable as soon as the head of a request is there: it reads the body as it arrives, for progress bars,
+    /// proxies and uploads that never end. A chunked body then has no CONTENT_LENGTH, but HTTP_TRANSFER_ENCODING, and ends
+    /// where it ends (`wsgi.input_terminated`). Without this bodies are received first.
+    #[must_use]
+    pub fn stream(self, stream: bool) -> Self {
+        Wsgi { stream, ..self }
+    }
 }
 
 impl App for Wsgi {
     async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
-        receive(&mut environ).await?;
+        if !self.stream {
+            receive(&mut environ).await?;
+        }
         let exchange = Arc::new(Exchange::new(&environ, self.callable.clone(), self.limit));
         let shared = exchange.clone();
         let mut job = blocking::run(&**exchange.host(), self.callable.lane.clone(), Admission::Begin, move || {
@@ -104,8 +115,7 @@ impl App for Wsgi {
 /// There is one exception: a client that waits for `100 Continue` gets it when the callable reads, and not if it answers
 /// without reading (PEP 3333, "HTTP 1.1 Expect/Continue").
 async fn receive(environ: &mut Environ) -> Result<()> {
-    let may_wait = environ.connection().host().blocking.may_wait();
-    if may_wait && environ.expects_continue() && environ.content_length().is_some() {
+    if environ.expects_continue() && environ.content_length().is_some() {
         return Ok(());
     }
     match environ.spool_input(BODY_MEMORY).await {

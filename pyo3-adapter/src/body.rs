@@ -107,7 +107,7 @@ impl http_body::Body for PyBody {
                 self.sending = block.is_some();
                 return Poll::Ready(block.map(|block| block.map(Frame::data)));
             }
-            if self.sending && !self.exchange.host().may_wait() {
+            if self.sending && !self.exchange.host().is_concurrent() {
                 // The event loop stands still while the next block is made: this one must have gone out before.
                 self.sending = false;
                 cx.waker().wake_by_ref();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_spec::{CgiKey, Connection, Environ, Host, Key};
-use http::{HeaderName, Method, Version};
+use http::{HeaderName, Method, Version, header};
 use pyo3::{
     intern,
     prelude::*,
@@ -12,7 +12,7 @@ use pyo3::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::{error_log::Errors, file_wrapper::FileWrapper, input::Input, text};
+use crate::{disconnected::Disconnected, error_log::Errors, file_wrapper::FileWrapper, input::Input, text};
 
 /// Makes the dicts of one callable.
 #[derive(Default)]
@@ -27,6 +27,10 @@ impl Environs {
         let dict = self.copy(py, environ)?;
         for (name, value) in environ.vars() {
             dict.set_item(name, text::to_str(py, value)?)?;
+        }
+        if !environ.input().is_received() && environ.raw_headers().contains_key(header::TRANSFER_ENCODING) {
+            // Nothing else tells that there is a body: gunicorn shows it too, and CherryPy looks for it.
+            dict.set_item(intern!(py, "HTTP_TRANSFER_ENCODING"), intern!(py, "chunked"))?;
         }
         let input = environ.take_input();
         if !input.is_empty() {
@@ -135,6 +139,8 @@ impl Template {
         let is_elsewhere = known.is_none_or(|known| known.server_name() != connection.server_name());
         if known.is_none_or(|known| !Arc::ptr_eq(known, connection)) {
             self.connection = Some(connection.clone());
+            let disconnected = Disconnected::of(py, connection)?;
+            self.dict.bind(py).set_item(intern!(py, "gateway.disconnected"), disconnected)?;
             self.refresh(py, names, environ, &OF_CONNECTION)?;
         }
         if self.refresh_headers(py, names, environ)? || is_elsewhere || has_body || had_body {
@@ -218,7 +224,7 @@ fn constants<'py>(py: Python<'py>, names: &Names, host: &Host) -> PyResult<Bound
     let nothing = Input::new(gateway_spec::Input::empty(), host.blocking.clone());
     dict.set_item("wsgi.input", Bound::new(py, nothing)?)?;
     dict.set_item("wsgi.errors", Bound::new(py, Errors::new(host.error_log.clone()))?)?;
-    dict.set_item("wsgi.multithread", host.blocking.may_wait())?;
+    dict.set_item("wsgi.multithread", host.blocking.is_concurrent())?;
     dict.set_item("wsgi.multiprocess", host.multiprocess)?;
     dict.set_item("wsgi.run_once", false)?;
     dict.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;

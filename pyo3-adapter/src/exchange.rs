@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -34,8 +34,6 @@ pub(crate) struct Exchange {
     /// How long a call of Python may take.
     limit: Option<Duration>,
     state: Mutex<State>,
-    /// There is room for another block, or nobody who would take one.
-    room: Condvar,
 }
 
 #[derive(Default)]
@@ -64,6 +62,8 @@ struct State {
     bytes: usize,
     /// The future, or the body, that waits for a block or the end.
     waiting: Option<Waker>,
+    /// Calls of write() that wait for room.
+    writers: Vec<Waker>,
 }
 
 /// What start_response accepted.
@@ -94,7 +94,6 @@ impl Exchange {
             uri: environ.uri().clone(),
             limit,
             state: Mutex::default(),
-            room: Condvar::new(),
         }
     }
 
@@ -115,8 +114,7 @@ impl Exchange {
     pub(crate) fn time_out(&self) {
         let mut state = self.lock();
         state.timed_out = true;
-        state.closed = true;
-        self.room.notify_all();
+        state.close();
         self.wake(state);
     }
 
@@ -164,16 +162,27 @@ impl Exchange {
         if block.as_bytes().is_empty() {
             return Ok(());
         }
-        if self.push(copy(block))? && self.host().may_wait() {
-            let full = |state: &mut State| !state.closed && state.is_full();
-            let wait = || drop(self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner));
-            py.detach(|| self.host().wait(&mut { wait }));
+        match (self.push(copy(block))?, self.host().is_concurrent()) {
+            (true, true) => py.detach(|| self.host().wait(&mut |cx| self.poll_room(cx))),
+            // It is sent now, as far as the client takes it. The rest is kept: no client holds the only thread.
+            (_, false) => py.detach(|| self.host().turn()),
+            (false, true) => {}
         }
         let state = self.lock();
         match state.closed && !state.bodiless {
             true => Err(PyConnectionResetError::new_err("nobody takes more of this response")),
             false => Ok(()),
         }
+    }
+
+    /// Ready when there is room for another block, or nobody who would take one.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.closed || !state.is_full() {
+            return Poll::Ready(());
+        }
+        state.writers.push(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Puts a block on its way, and says whether that was enough for now.
@@ -282,7 +291,7 @@ impl Exchange {
             let was_full = state.is_full_with(block.len());
             state.bytes -= block.len();
             if was_full {
-                self.room.notify_all();
+                state.wake_writers();
             }
             return Poll::Ready(Some(Ok(block)));
         }
@@ -296,11 +305,10 @@ impl Exchange {
     /// The body is gone; if it was never asked for a block, the response has none.
     pub(crate) fn close(&self, bodiless: bool) {
         let mut state = self.lock();
-        state.closed = true;
+        state.close();
         state.bodiless = bodiless;
         state.waiting = None;
         state.blocks.clear();
-        self.room.notify_all();
     }
 
     /// Nothing that can panic, and nothing of Python's, is done under this lock.
@@ -316,6 +324,15 @@ impl State {
 
     fn is_full_with(&self, taken: usize) -> bool {
         self.bytes >= AHEAD_BYTES || self.blocks.len() + usize::from(taken > 0) >= AHEAD_BLOCKS
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        self.wake_writers();
+    }
+
+    fn wake_writers(&mut self) {
+        self.writers.drain(..).for_each(Waker::wake);
     }
 
     /// Whether a block may follow.
@@ -348,7 +365,7 @@ impl Iteration {
         error_log::flush(self.exchange.log());
         match pulled {
             Ok(true) => Ok(Rest::More(self)),
-            Ok(false) if !self.exchange.host().may_wait() => {
+            Ok(false) if !self.exchange.host().is_concurrent() => {
                 // The last block is not sent yet, and close() comes after that.
                 self.iterator = None;
                 Ok(Rest::More(self))
@@ -380,7 +397,7 @@ impl Iteration {
             if block.as_bytes().is_empty() {
                 continue;
             }
-            if self.exchange.push(copy(block))? || !self.exchange.host().may_wait() {
+            if self.exchange.push(copy(block))? || !self.exchange.host().is_concurrent() {
                 return Ok(!self.exchange.lock().closed);
             }
         }

@@ -4,7 +4,7 @@
 use std::{fs::File, os::fd::BorrowedFd, sync::Arc};
 
 use gateway_spec::{FileRange, blocking};
-use pyo3::{exceptions::PyTypeError, prelude::*, types::PyBytes};
+use pyo3::{exceptions::PyTypeError, intern, prelude::*, types::PyBytes};
 
 use crate::exchange::{self, Exchange};
 
@@ -45,7 +45,8 @@ impl FileWrapper {
     }
 }
 
-/// The rest of the file, from where it stands, if `result` is a file wrapper around a regular file.
+/// The rest of the file, from where it stands, if `result` is a file wrapper around a regular file. One that has no length,
+/// as those in /proc, is read like any other object.
 pub(crate) fn file_range(
     py: Python<'_>,
     result: &Bound<'_, PyAny>,
@@ -55,13 +56,19 @@ pub(crate) fn file_range(
     let filelike = wrapper.get().filelike.bind(py);
     let Some((file, offset)) = open_file(filelike) else { return Ok(None) };
     let len = file.metadata()?.len().saturating_sub(offset);
+    if len == 0 {
+        return Ok(None);
+    }
     let keep = Closing { wrapper: Some(wrapper.clone().unbind().into_any()), exchange: exchange.clone() };
     Ok(Some(FileRange::new(file, offset, len).keeping(keep)))
 }
 
-/// A descriptor of our own for the same file, and the position in it; `None` if there is none behind the object. Whatever
-/// such an object raises then, it can still be read.
+/// A descriptor of our own for the same file, and the position in it; `None` if what the object reads is not what the
+/// descriptor would give: gzip's files have one too. Whatever such an object raises then, it can still be read.
 fn open_file(filelike: &Bound<'_, PyAny>) -> Option<(File, u64)> {
+    if !reads_its_descriptor(filelike).ok()? {
+        return None;
+    }
     let descriptor: i32 = filelike.call_method0("fileno").ok()?.extract().ok()?;
     let offset: u64 = filelike.call_method0("tell").ok()?.extract().ok()?;
     if descriptor < 0 {
@@ -71,6 +78,21 @@ fn open_file(filelike: &Bound<'_, PyAny>) -> Option<(File, u64)> {
     // it is not open, that fails.
     let file: File = unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned().ok()?.into();
     file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some((file, offset))
+}
+
+/// Whether reading the object is reading its descriptor: it is a file of `io`, and `read()` is the one that it has there.
+fn reads_its_descriptor(filelike: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = filelike.py();
+    let io = py.import(intern!(py, "io"))?;
+    let is_plain = |object: &Bound<'_, PyAny>, class: &str| {
+        let class = io.getattr(class)?;
+        Ok::<_, PyErr>(object.is_instance(&class)? && object.get_type().getattr("read")?.is(class.getattr("read")?))
+    };
+    if is_plain(filelike, "FileIO")? {
+        return Ok(true);
+    }
+    let is_buffered = is_plain(filelike, "BufferedReader")? || is_plain(filelike, "BufferedRandom")?;
+    Ok(is_buffered && filelike.getattr("raw")?.is_exact_instance(&io.getattr("FileIO")?))
 }
 
 /// Closes the wrapper when the file is sent, or nobody wants it any more.

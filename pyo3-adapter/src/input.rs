@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead, Read},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Waker},
 };
 
 use gateway_spec::{Reader, blocking::Blocking};
@@ -38,14 +39,12 @@ impl Input {
         &self,
         py: Python<'_>,
         reader: &mut Reader,
-        read: impl Fn(&mut Reader) -> io::Result<T> + Sync,
+        read: impl Fn(&mut dyn BufRead) -> io::Result<T> + Sync,
     ) -> PyResult<T> {
         if reader.is_received() {
             return Ok(read(reader)?);
         }
-        let mut result = Err(io::ErrorKind::Other.into());
-        py.detach(|| self.host.wait(&mut || result = read(reader)));
-        Ok(result?)
+        Ok(py.detach(|| read(&mut Arriving { reader, host: &*self.host }))?)
     }
 
     /// Reads up to `limit` bytes, or to the end of the line.
@@ -74,7 +73,7 @@ impl Input {
         }
         let bytes = self.read_with(py, reader, |reader| {
             let mut bytes = Vec::new();
-            reader.take(limit as u64).read_to_end(&mut bytes)?;
+            Read::take(reader, limit as u64).read_to_end(&mut bytes)?;
             Ok(bytes)
         })?;
         Ok(PyBytes::new(py, &bytes))
@@ -112,11 +111,37 @@ impl Input {
     }
 }
 
+/// A body that is waited for as the host waits.
+struct Arriving<'a> {
+    reader: &'a mut Reader,
+    host: &'a dyn Blocking,
+}
+
+impl BufRead for Arriving<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.reader.poll_filled(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.host.wait(&mut |cx| self.reader.poll_filled(cx));
+        }
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.reader.consume(amount);
+    }
+}
+
+impl Read for Arriving<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.fill_buf()?;
+        self.reader.read(buffer)
+    }
+}
+
 fn limit(size: Option<isize>) -> usize {
     size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX)
 }
 
-fn read_line(reader: &mut Reader, limit: usize) -> io::Result<Vec<u8>> {
+fn read_line(reader: &mut dyn BufRead, limit: usize) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     while line.len() < limit {
         let block = reader.fill_buf()?;

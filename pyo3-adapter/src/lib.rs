@@ -23,6 +23,7 @@
 //! | `exchange` | calls the callable, iterates over what it returns, closes it |
 //! | `body` | blocks → [`Body`](gateway_spec::Body) |
 //! | `input`, `error_log`, `file_wrapper` | `wsgi.input`, `wsgi.errors`, `wsgi.file_wrapper` |
+//! | `disconnected` | `gateway.disconnected` |
 //! | `overtime` | calls that take too long |
 //! | `lint` | what a callable does that PEP 3333 does not allow, where [`gateway_spec::Lint`] looks for it |
 //! | `text` | the border between bytes and `str` |
@@ -31,6 +32,7 @@
 
 mod app;
 mod body;
+mod disconnected;
 mod environ;
 mod error;
 mod error_log;

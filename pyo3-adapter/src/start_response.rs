@@ -29,7 +29,7 @@ impl StartResponse {
 
 #[pymethods]
 impl StartResponse {
-    #[pyo3(signature = (status, headers, exc_info=None, /))]
+    #[pyo3(signature = (status, headers, /, exc_info=None))]
     fn __call__(
         &self,
         py: Python<'_>,
@@ -72,11 +72,12 @@ fn head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head>
     let list = headers.cast::<PyList>().map_err(|_| {
         PyTypeError::new_err(format!("the headers must be a list of pairs, not {}", headers.get_type()))
     })?;
+    let too_many = |_| PyValueError::new_err(format!("{} headers are more than a response can have", list.len()));
     // The server adds one or two.
-    let mut map = HeaderMap::with_capacity(list.len() + 2);
+    let mut map = HeaderMap::try_with_capacity(list.len() + 2).map_err(too_many)?;
     for pair in list {
         let (name, value) = known::header(&pair, checked)?;
-        map.append(name, value);
+        map.try_append(name, value).map_err(too_many)?;
     }
     Ok(Head { status, headers: map })
 }

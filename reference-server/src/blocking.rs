@@ -35,7 +35,7 @@ pub fn blocking<F>(function: F) -> Blocking<F>
 where
     F: Fn(Environ, StartResponse) -> Result<Response> + Send + Sync + 'static,
 {
-    Blocking { function: Arc::new(function), lane: Lane::new(|batch| batch()) }
+    Blocking { function: Arc::new(function), lane: Lane::plain() }
 }
 
 /// What is kept of a request's body in memory; more goes to a file.

@@ -65,7 +65,9 @@ pub(crate) async fn serve<A: App>(
         }
         http.as_mut().poll(cx)
     });
-    if let Err(error) = result.await {
+    let result = result.await;
+    connection.close();
+    if let Err(error) = result {
         tracing::debug!("connection from {}: {error:?}", connection.remote_addr().unwrap_or("-"));
     }
 }

@@ -31,8 +31,11 @@ use crate::marks::{self, Wait};
 
 use inline::Inline;
 
+use meter::Load;
 pub(crate) use meter::Meter;
 
+/// The stack of a thread that runs jobs: as much as a main thread has, since what recurses there may recurse here.
+const STACK: usize = 8 << 20;
 /// How many jobs the leader runs before it looks after the event loop again.
 const BATCH: usize = 32;
 /// How many jobs may wait for a thread.
@@ -56,7 +59,7 @@ pub struct Runtime {
 
 enum Runs {
     /// Jobs run inside the event loop, which stands still meanwhile.
-    Inline(tokio::runtime::Runtime),
+    Inline(tokio::runtime::Runtime, Arc<Inline>),
     Rescued(Arc<Shared>),
 }
 
@@ -124,7 +127,8 @@ impl Runtime {
     pub fn new(threads: usize) -> io::Result<Self> {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         if threads <= 1 {
-            return Ok(Runtime { kind: Runs::Inline(tokio) });
+            let inline = Inline::new(tokio.handle().clone())?;
+            return Ok(Runtime { kind: Runs::Inline(tokio, inline) });
         }
         let state = State { epoch: 1, lead_wanted: true, watchdog_asleep: true, ..State::default() };
         let shared = Arc::new_cyclic(|this| Shared {
@@ -143,7 +147,7 @@ impl Runtime {
     /// Where blocking jobs go: for a [`Server`](crate::Server) on this runtime.
     pub fn blocking(&self) -> Arc<dyn Blocking> {
         match &self.kind {
-            Runs::Inline(_) => Arc::new(Inline),
+            Runs::Inline(_, inline) => inline.clone(),
             Runs::Rescued(shared) => shared.clone(),
         }
     }
@@ -151,7 +155,7 @@ impl Runtime {
     /// Tells from outside what the threads are about.
     pub(crate) fn meter(&self) -> Meter {
         match &self.kind {
-            Runs::Inline(_) => Meter::inline(),
+            Runs::Inline(_, inline) => Meter::inline(inline),
             Runs::Rescued(shared) => Meter::of(shared),
         }
     }
@@ -162,7 +166,10 @@ impl Runtime {
         F: Future<Output: Send> + Send + 'static,
     {
         match self.kind {
-            Runs::Inline(tokio) => tokio.block_on(main),
+            Runs::Inline(tokio, _) => {
+                Inline::lead();
+                tokio.block_on(main)
+            }
             Runs::Rescued(shared) => {
                 // This thread runs no jobs, so that no job can keep it from returning.
                 let (sender, receiver) = oneshot::channel();
@@ -205,7 +212,7 @@ impl Blocking for Shared {
         }
     }
 
-    fn may_wait(&self) -> bool {
+    fn is_concurrent(&self) -> bool {
         true
     }
 
@@ -406,7 +413,7 @@ impl Shared {
     fn start_thread(&self, state: &mut State) -> io::Result<()> {
         let Some(this) = self.this.upgrade() else { return Ok(()) };
         let name = format!("gateway-{}", state.threads + 1);
-        thread::Builder::new().name(name).spawn(move || this.follow())?;
+        thread::Builder::new().name(name).stack_size(STACK).spawn(move || this.follow())?;
         state.threads += 1;
         state.called += 1;
         Ok(())
@@ -420,6 +427,18 @@ impl Shared {
             state.root_woken = true;
             drop(state);
             root.wake();
+        }
+    }
+
+    fn load(&self) -> Load {
+        let state = self.lock();
+        Load {
+            threads: self.limit as u64,
+            busy: state.running as u64,
+            queue: (state.jobs.len() + state.pooled.len()) as u64,
+            waits: state.waits,
+            wait_nanos: state.wait_nanos,
+            refused: state.refused,
         }
     }
 
@@ -452,7 +471,7 @@ impl State {
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Runs::Inline(_) => f.write_str("Runtime::Inline"),
+            Runs::Inline(..) => f.write_str("Runtime::Inline"),
             Runs::Rescued(shared) => write!(f, "Runtime::Rescued({} threads)", shared.limit),
         }
     }

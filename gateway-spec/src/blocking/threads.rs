@@ -12,6 +12,9 @@ use std::{
 use super::{Admission, Blocking, Job, lock};
 use crate::{Error, Kind, Result};
 
+/// As much as a main thread has: what recurses there may recurse here.
+const STACK: usize = 8 << 20;
+
 /// A plain pool of threads, which start when they are needed.
 ///
 /// ```
@@ -68,7 +71,7 @@ impl Blocking for Threads {
             return Ok(());
         }
         let shared = self.shared.clone();
-        match thread::Builder::new().name("gateway-blocking".into()).spawn(move || shared.work()) {
+        match thread::Builder::new().name("gateway-blocking".into()).stack_size(STACK).spawn(move || shared.work()) {
             Ok(_) => queue.threads += 1,
             // With a thread there already the job only waits longer.
             Err(_) if queue.threads > 0 => self.shared.arrived.notify_one(),
@@ -84,7 +87,7 @@ impl Blocking for Threads {
         waker.wake();
     }
 
-    fn may_wait(&self) -> bool {
+    fn is_concurrent(&self) -> bool {
         true
     }
 }

@@ -2,15 +2,13 @@
 
 use std::{
     fmt, io,
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, Bytes};
 
 use super::Input;
-use crate::{Error, Kind};
+use crate::{Error, Kind, blocking::park_until};
 
 /// An [`Input`] as `std::io` has it: made by [`Input::reader`].
 ///
@@ -29,7 +27,14 @@ use crate::{Error, Kind};
 pub struct Reader {
     input: Input,
     block: Bytes,
-    failed: Option<io::ErrorKind>,
+    failed: Option<Failure>,
+}
+
+/// How the body broke off.
+struct Failure {
+    kind: io::ErrorKind,
+    /// Its cause, for the first who is told.
+    error: Option<Error>,
 }
 
 impl Reader {
@@ -67,31 +72,60 @@ impl Reader {
         self.len() == Some(0)
     }
 
-    fn fail(&mut self, error: Error) -> io::Error {
+    /// Ready when there is something to read without waiting for it: a block, the end, or a failure. For adapters that
+    /// know a better way to wait than with their thread.
+    ///
+    /// ```
+    /// # use std::{future::poll_fn, io::BufRead};
+    /// # use gateway_spec::Input;
+    /// # async fn doc() -> std::io::Result<()> {
+    /// let mut reader = Input::empty().reader();
+    /// poll_fn(|cx| reader.poll_filled(cx)).await;
+    /// assert_eq!(reader.fill_buf()?, b"");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn poll_filled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.block.is_empty() && self.failed.is_none() {
+            match ready!(self.input.poll_chunk(cx)) {
+                Some(Ok(block)) => self.block = block,
+                Some(Err(error)) => self.failed = Some(Failure::of(error)),
+                None => {}
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Failure {
+    fn of(error: Error) -> Self {
         let kind = match error.kind() {
             Kind::Disconnected => io::ErrorKind::ConnectionAborted,
             Kind::RequestTimeout => io::ErrorKind::TimedOut,
             Kind::BadRequest | Kind::TooLarge => io::ErrorKind::InvalidData,
             _ => io::ErrorKind::Other,
         };
-        self.failed = Some(kind);
-        io::Error::new(kind, error)
+        Failure { kind, error: Some(error) }
+    }
+
+    fn tell(&mut self) -> io::Error {
+        match self.error.take() {
+            Some(error) => io::Error::new(self.kind, error),
+            None => self.kind.into(),
+        }
     }
 }
 
 impl io::BufRead for Reader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if let Some(kind) = self.failed {
-            return Err(kind.into());
+        // What is there already needs no waker.
+        if self.poll_filled(&mut Context::from_waker(Waker::noop())).is_pending() {
+            park_until(|cx| self.poll_filled(cx));
         }
-        if self.block.is_empty() {
-            match wait(|cx| self.input.poll_chunk(cx)) {
-                Some(Ok(block)) => self.block = block,
-                Some(Err(error)) => return Err(self.fail(error)),
-                None => {}
-            }
+        match &mut self.failed {
+            Some(failure) => Err(failure.tell()),
+            None => Ok(&self.block),
         }
-        Ok(&self.block)
     }
 
     fn consume(&mut self, amount: usize) {
@@ -106,28 +140,6 @@ impl io::Read for Reader {
         buffer[..count].copy_from_slice(&block[..count]);
         self.block.advance(count);
         Ok(count)
-    }
-}
-
-/// Polls until there is a result; the thread sleeps meanwhile.
-fn wait<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    // What is there already needs no waker.
-    if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
-        return value;
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(value) = poll(&mut cx) {
-            return value;
-        }
-        thread::park();
     }
 }
 

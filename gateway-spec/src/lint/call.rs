@@ -60,7 +60,7 @@ impl Call {
             log: environ.error_log().clone(),
             method: environ.method().clone(),
             path: environ.raw_path().to_owned(),
-            blocks: !environ.connection().host().blocking.may_wait(),
+            blocks: !environ.connection().host().blocking.is_concurrent(),
             returned: AtomicBool::new(false),
             over: AtomicBool::new(false),
             broken: AtomicBool::new(false),

@@ -96,7 +96,7 @@ impl<'a> Loader<'a> {
     /// Why it cannot be loaded.
     pub(super) fn load(&self, target: &Target, python: &mut Python) -> Result<Loaded, Report> {
         match target {
-            Target::Wsgi(callable) => python.load(callable, self),
+            Target::Wsgi { callable, stream } => python.load(callable, *stream, self),
             #[cfg(feature = "cgi")]
             Target::Cgi { path, options } => cgi::load(path, options, &self.running).map(Loaded::from),
             #[cfg(not(feature = "cgi"))]

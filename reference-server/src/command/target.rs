@@ -31,8 +31,12 @@ pub(super) struct Mount {
 /// An application that is still to be loaded.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Target {
-    /// A Python callable, as `pyo3_adapter::Wsgi::load` takes it.
-    Wsgi(String),
+    Wsgi {
+        /// As `pyo3_adapter::Wsgi::load` takes it.
+        callable: String,
+        /// Whether bodies are read as they arrive.
+        stream: bool,
+    },
     Cgi {
         path: PathBuf,
         options: CgiOptions,
@@ -97,6 +101,7 @@ impl Mount {
                 toml::Table::from_iter([("listing".to_owned(), Value::Boolean(*listing))])
             }
             Target::Cgi { options, .. } => options.table().clone(),
+            Target::Wsgi { stream: true, .. } => toml::Table::from_iter([("stream".to_owned(), Value::Boolean(true))]),
             _ => toml::Table::new(),
         };
         if let Some(lint) = self.lint {
@@ -132,7 +137,7 @@ impl FromStr for Target {
             return Err(format!("behind {kind:?}: there is nothing"));
         }
         match kind {
-            "wsgi" if is_callable(what) => Ok(Target::Wsgi(what.into())),
+            "wsgi" if is_callable(what) => Ok(Target::wsgi(what)),
             "wsgi" => Err(format!(
                 "{what:?} is not MODULE:CALLABLE (for what is called {what:?} in a module called \"wsgi\": wsgi:{text})"
             )),
@@ -141,7 +146,7 @@ impl FromStr for Target {
             "app" => Builtin::named(what).map(Target::App).map_err(|error| format!("{error}{}", python_hint(text))),
             _ => match nearest(kind, KINDS) {
                 Some(right) => Err(format!("there is no kind {kind:?} (did you mean {right:?}?){}", python_hint(text))),
-                None if is_callable(text) => Ok(Target::Wsgi(text.into())),
+                None if is_callable(text) => Ok(Target::wsgi(text)),
                 None => Err(format!("there is no kind {kind:?}; there are {}", KINDS.join(", "))),
             },
         }
@@ -168,9 +173,13 @@ fn python_hint(text: &str) -> String {
 }
 
 impl Target {
+    fn wsgi(callable: &str) -> Self {
+        Target::Wsgi { callable: callable.into(), stream: false }
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Target::Wsgi(_) => "wsgi",
+            Target::Wsgi { .. } => "wsgi",
             Target::Cgi { .. } => "cgi",
             Target::Static { .. } => "static",
             Target::App(_) => "app",
@@ -179,7 +188,7 @@ impl Target {
 
     pub(super) fn what(&self) -> String {
         match self {
-            Target::Wsgi(callable) => callable.clone(),
+            Target::Wsgi { callable, .. } => callable.clone(),
             Target::Cgi { path, .. } => path.display().to_string(),
             Target::Static { folder, .. } => folder.display().to_string(),
             Target::App(app) => app.name().into(),
@@ -196,11 +205,16 @@ impl Target {
                 return Ok(());
             }
             Target::Static { .. } => known.push("listing"),
+            Target::Wsgi { stream, .. } if option == "stream" => {
+                *stream = value.as_bool().ok_or("\"stream\" must be true or false")?;
+                return Ok(());
+            }
+            Target::Wsgi { .. } => known.push("stream"),
             Target::Cgi { options, .. } => match options.set(option, value) {
                 Some(result) => return result,
                 None => known.extend(CgiOptions::names()),
             },
-            _ => {}
+            Target::App(_) => {}
         }
         let hint = did_you_mean(option, known.iter().copied());
         Err(format!("{kind} targets have no option {option:?}{hint}; there are {}", known.join(", ")))
@@ -214,9 +228,9 @@ impl Target {
                 options.relative_to(base);
             }
             Target::Static { folder, .. } => *folder = base.join(&*folder),
-            Target::Wsgi(target) => {
-                if let Some((file, callable)) = target.rsplit_once(':').filter(|(module, _)| module.ends_with(".py")) {
-                    *target = format!("{}:{callable}", base.join(file).display());
+            Target::Wsgi { callable, .. } => {
+                if let Some((file, name)) = callable.rsplit_once(':').filter(|(module, _)| module.ends_with(".py")) {
+                    *callable = format!("{}:{name}", base.join(file).display());
                 }
             }
             Target::App(_) => {}

@@ -2,10 +2,15 @@
 
 use std::sync::{Arc, Weak};
 
-use super::Shared;
+use super::{Inline, Shared};
 
 /// Reads how busy a runtime is. It does not keep the runtime alive.
-pub(crate) struct Meter(Option<Weak<Shared>>);
+pub(crate) struct Meter(Of);
+
+enum Of {
+    Inline(Weak<Inline>),
+    Shared(Weak<Shared>),
+}
 
 /// How busy a runtime is.
 #[derive(Debug, Default)]
@@ -24,26 +29,19 @@ pub(crate) struct Load {
 }
 
 impl Meter {
-    /// Jobs run inside the event loop, where there is no queue.
-    pub(super) fn inline() -> Self {
-        Meter(None)
+    pub(super) fn inline(inline: &Arc<Inline>) -> Self {
+        Meter(Of::Inline(Arc::downgrade(inline)))
     }
 
     pub(super) fn of(shared: &Arc<Shared>) -> Self {
-        Meter(Some(Arc::downgrade(shared)))
+        Meter(Of::Shared(Arc::downgrade(shared)))
     }
 
     pub(crate) fn read(&self) -> Load {
-        let Some(shared) = &self.0 else { return Load { threads: 1, ..Load::default() } };
-        let Some(shared) = shared.upgrade() else { return Load::default() };
-        let state = shared.lock();
-        Load {
-            threads: shared.limit as u64,
-            busy: state.running as u64,
-            queue: (state.jobs.len() + state.pooled.len()) as u64,
-            waits: state.waits,
-            wait_nanos: state.wait_nanos,
-            refused: state.refused,
-        }
+        let load = match &self.0 {
+            Of::Inline(inline) => inline.upgrade().map(|inline| inline.load()),
+            Of::Shared(shared) => shared.upgrade().map(|shared| shared.load()),
+        };
+        load.unwrap_or_default()
     }
 }

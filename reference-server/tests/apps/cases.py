@@ -3,11 +3,13 @@
 `/NAME?ARGUMENT` calls the function NAME below; any other path shows the environ.
 """
 
+import gzip
 import io
 import os
 import pathlib
 import sys
 import tempfile
+import threading
 import time
 from urllib.parse import unquote
 from wsgiref.validate import validator
@@ -94,6 +96,15 @@ def replaces_head(environ, start_response, argument):
     return [b"failed"]
 
 
+def replaces_head_by_keyword(environ, start_response, argument):
+    start_response("200 OK", PLAIN, exc_info=None)
+    try:
+        raise ValueError("replaced")
+    except ValueError:
+        start_response("500 Oops", PLAIN, exc_info=sys.exc_info())
+    return [b"failed"]
+
+
 def replaces_head_too_late(environ, start_response, argument):
     start_response("200 OK", PLAIN)
     yield b"begun"
@@ -106,6 +117,28 @@ def replaces_head_too_late(environ, start_response, argument):
             print("start_response re-raised:", error, file=environ["wsgi.errors"])
             raise
     yield b"never sent"
+
+
+def replaces_head_too_late_and_traps(environ, start_response, argument):
+    start_response("200 OK", PLAIN)
+    yield b"begun"
+    try:
+        raise ValueError("too late to replace")
+    except ValueError:
+        try:
+            start_response("500 Oops", PLAIN, sys.exc_info())
+        except ValueError:
+            pass
+    yield b"never sent"
+
+
+def starts_after_a_failure(environ, start_response, argument):
+    try:
+        start_response("not a status", PLAIN)
+    except ValueError:
+        pass
+    start_response("200 OK", PLAIN)
+    return [b"x"]
 
 
 def never_starts(environ, start_response, argument):
@@ -155,10 +188,29 @@ def two_cookies(environ, start_response, argument):
     return [b"x"]
 
 
+def many_headers(environ, start_response, argument):
+    """`?COUNT`: so many headers."""
+    start_response("200 OK", [(f"X-{number}", "value") for number in range(int(argument))])
+    return [b"x"]
+
+
 def keeps_header_list(environ, start_response, argument):
     headers = [*PLAIN, ("X-A", "1")]
     start_response("200 OK", headers)
     return [ascii(headers).encode()]
+
+
+def recurses(environ, start_response, argument):
+    """As deep as a main thread can, through C in each step."""
+
+    def step(depth):
+        return sorted([depth], key=lambda depth: step(depth - 1) if depth else 0)
+
+    sys.setrecursionlimit(5000)
+    step(900)
+    sys.setrecursionlimit(1000)
+    start_response("200 OK", PLAIN)
+    return [b"x"]
 
 
 # --- the body ---
@@ -425,6 +477,29 @@ def file_wrapper_whole(environ, start_response, argument):
     return environ["wsgi.file_wrapper"](open(f"{argument}/file", "rb"))
 
 
+def file_wrapper_of_gzip(environ, start_response, argument):
+    """An object that has a descriptor, and reads something else than is there."""
+    with gzip.open(f"{argument}/file.gz", "wb") as file:
+        file.write(b"compressed")
+    start_response("200 OK", PLAIN)
+    return environ["wsgi.file_wrapper"](gzip.open(f"{argument}/file.gz"))
+
+
+def file_wrapper_of_upper_case(environ, start_response, argument):
+    class Upper(io.FileIO):
+        def read(self, size=-1):
+            return super().read(size).upper()
+
+    start_response("200 OK", PLAIN)
+    return environ["wsgi.file_wrapper"](Upper(f"{argument}/file"))
+
+
+def file_wrapper_without_length(environ, start_response, argument):
+    """The kernel says of the files in /proc that they are empty."""
+    start_response("200 OK", PLAIN)
+    return environ["wsgi.file_wrapper"](open("/proc/self/stat", "rb"))
+
+
 # --- wsgi.input ---
 
 
@@ -477,6 +552,51 @@ def reports_input(environ, start_response, argument):
     report.write_text(f"{len(body)} bytes")
     start_response("200 OK", PLAIN)
     return [b"read"]
+
+
+def notes_lines(environ, start_response, argument):
+    """`?FOLDER`: FOLDER/lines has each line of the body as soon as it is read, and then what it ended with."""
+    with pathlib.Path(argument, "lines").open("ab", 0) as notes:
+        try:
+            for line in environ["wsgi.input"]:
+                notes.write(line)
+            notes.write(b"the end")
+        except OSError:
+            notes.write(b"OSError")
+            raise
+    start_response("200 OK", PLAIN)
+    return [b"noted"]
+
+
+def echo_at_once(environ, start_response, argument):
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    yield from environ["wsgi.input"]
+
+
+# --- gateway.disconnected ---
+
+
+def waits_for_disconnect(environ, start_response, argument):
+    disconnected = environ["gateway.disconnected"]
+    pathlib.Path(argument, "began").write_text(repr(disconnected()))
+    while not disconnected():
+        time.sleep(0.01)
+    pathlib.Path(argument, "gone").touch()
+    return never_starts(environ, start_response, argument)
+
+
+def outlives(environ, start_response, argument):
+    """Work that goes on when the request is over, until the client leaves."""
+    disconnected = environ["gateway.disconnected"]
+
+    def work():
+        while not disconnected():
+            time.sleep(0.01)
+        pathlib.Path(argument, "gone").touch()
+
+    threading.Thread(target=work, daemon=True).start()
+    start_response("200 OK", PLAIN)
+    return [repr(disconnected()).encode()]
 
 
 # --- wsgi.errors ---

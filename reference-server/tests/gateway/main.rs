@@ -27,5 +27,7 @@ mod webdav;
 mod write;
 mod wsgi;
 mod wsgi_body;
+mod wsgi_disconnect;
 mod wsgi_environ;
 mod wsgi_input;
+mod wsgi_stream;

@@ -50,6 +50,8 @@ fn start_response_is_called_once() {
     fails(&server, "/py/starts-twice");
     begin(&server, "/py/starts-twice-and-traps").response();
     server.wait_for_log("the second call raised");
+    // Even if the first has failed (PEP 3333, "The start_response() Callable").
+    fails(&server, "/py/starts-after-a-failure");
 }
 
 #[test]
@@ -59,6 +61,7 @@ fn a_call_with_exc_info_replaces_the_head() {
     response.expect(500, "failed");
     assert_eq!(response.reason, "Oops");
     assert_eq!((response.header("x-a").as_deref(), response.header("x-b")), (Some("1"), None));
+    server.get("/py/replaces-head-by-keyword").expect(500, "failed");
 }
 
 #[test]
@@ -66,6 +69,8 @@ fn a_call_with_exc_info_after_the_head_re_raises() {
     let server = EVERYTHING.server();
     assert_eq!(end_of(&server, "/py/replaces-head-too-late"), (200, "begun".to_owned(), End::Truncated));
     server.wait_for_log("start_response re-raised: too late to replace");
+    // Who traps that goes no further.
+    assert_eq!(end_of(&server, "/py/replaces-head-too-late-and-traps"), (200, "begun".to_owned(), End::Truncated));
 }
 
 #[test]
@@ -156,6 +161,24 @@ fn headers_are_passed_on_as_they_are() {
     assert_eq!(server.get("/py/two-cookies").header("set-cookie").as_deref(), Some("a=1|b=2"));
     // The application's list stays the application's.
     server.get("/py/keeps-header-list").expect(200, "[('Content-Type', 'text/plain'), ('X-A', '1')]");
+}
+
+#[test]
+fn a_response_has_thousands_of_headers_but_not_any_number() {
+    let server = EVERYTHING.server();
+    let response = server.get("/py/many-headers?5000");
+    response.expect(200, "x");
+    assert_eq!(response.header("x-4999").as_deref(), Some("value"));
+    for count in [30_000, 40_000] {
+        let logged = server.log().len();
+        fails(&server, &format!("/py/many-headers?{count}"));
+        server.wait_for_log_after(logged, "more than a response can have");
+    }
+}
+
+#[test]
+fn python_has_the_stack_that_its_own_threads_have() {
+    EVERYTHING.server().get("/py/recurses").expect(200, "x");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use crate::{
     support::{EVERYTHING, End, Gateway, Server, files::Signals, wait_until},
     wsgi::begin,
@@ -149,6 +151,20 @@ fn close_is_called_once_when_the_client_leaves() {
     }
 }
 
+#[test]
+fn close_is_called_once_when_the_server_ends() {
+    for threads in ["4", "1"] {
+        let server = Gateway::new(["wsgi:cases:application"]).option("--graceful-timeout", "1");
+        let server = server.option("--threads", threads).start();
+        let signals = Signals::new();
+        let mut client = begin(&server, &format!("/closes-endless?{}", signals.path()));
+        client.head();
+        server.signal(Signal::TERM);
+        assert!(server.exit().success());
+        assert_eq!(signals.content("closed").as_deref(), Some("closed\n"), "--threads {threads}");
+    }
+}
+
 fn closed_once(server: &Server, signals: &Signals, case: &str) {
     wait_until(&format!("close() after {case}"), || signals.content("closed").is_some());
     // Whatever else would have called it has had its turn once another request is through.
@@ -182,6 +198,16 @@ fn a_wrapped_file_is_sent_from_its_offset_and_closed() {
         .get(&format!("/py/file-wrapper-whole?{}", signals.path()))
         .expect(200, "0123456789abcdefghijABCDEFGHIJ-more");
     server.get("/py/file-wrapper-of-anything").expect(200, "onetwo");
+}
+
+#[test]
+fn what_a_wrapped_file_reads_is_sent_and_not_what_is_behind_it() {
+    let server = EVERYTHING.server();
+    let signals = Signals::new();
+    fs::write(signals.file("file"), "text").unwrap();
+    server.get(&format!("/py/file-wrapper-of-gzip?{}", signals.path())).expect(200, "compressed");
+    server.get(&format!("/py/file-wrapper-of-upper-case?{}", signals.path())).expect(200, "TEXT");
+    assert!(server.get("/py/file-wrapper-without-length").text().contains("(gateway"));
 }
 
 #[test]

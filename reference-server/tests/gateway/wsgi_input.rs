@@ -11,7 +11,7 @@ use crate::support::{
 const LINES: &str = "l1\nl2\n";
 
 /// A body, what is called on `wsgi.input`, and what that gives.
-const READS: &[(&str, &str, &str)] = &[
+pub(crate) const READS: &[(&str, &str, &str)] = &[
     (LINES, "readline;readline;readline", r"b'l1\n' b'l2\n' b''"),
     (LINES, "list", r"[b'l1\n', b'l2\n']"),
     (LINES, "readline:2;readline", r"b'l1' b'\n'"),

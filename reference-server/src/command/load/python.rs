@@ -12,7 +12,7 @@ pub(in super::super) struct Python {
 }
 
 impl Python {
-    pub(super) fn load(&mut self, target: &str, loader: &Loader<'_>) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, stream: bool, loader: &Loader<'_>) -> Result<Loaded, Report> {
         let report = |error: pyo3_adapter::LoadError| {
             Report::new(format!("cannot load wsgi:{target}: {error}")).quote(error.traceback())
         };
@@ -20,7 +20,7 @@ impl Python {
             pyo3_adapter::initialize(loader.venv).map_err(report)?;
             self.runs = true;
         }
-        Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(loader.timeout))).map_err(report)
+        Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(loader.timeout).stream(stream))).map_err(report)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Loaded, Loader, Report};
 pub(in super::super) struct Python {}
 
 impl Python {
-    pub(super) fn load(&mut self, target: &str, _: &Loader<'_>) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, _: bool, _: &Loader<'_>) -> Result<Loaded, Report> {
         Err(super::left_out(&format!("wsgi:{target}"), "python"))
     }
 }

@@ -73,6 +73,9 @@ fn what_cannot_be_meant_is_refused_with_what_could_be() {
 fn tables_have_options_of_their_kind() {
     let listed = from_toml("{ target = 'static:files', listing = true }").unwrap();
     assert_eq!(listed.target, Target::Static { folder: "files".into(), listing: Some(true) });
+    let streamed = from_toml("{ target = 'shop:app', stream = true }").unwrap();
+    assert_eq!(streamed.target, Target::Wsgi { callable: "shop:app".into(), stream: true });
+    assert_eq!(streamed.to_toml().get("stream"), Some(&toml::Value::Boolean(true)));
     let Target::Cgi { path, options } = from_toml("{ target = 'cgi:bin', timeout = 5, nph = true }").unwrap().target
     else {
         panic!("it is no cgi target");
@@ -85,6 +88,8 @@ fn tables_have_options_of_their_kind() {
         ("{ target = 'cgi:bin', timeout = 0 }", "whole number of seconds"),
         ("{ target = 'cgi:bin', time-out = 5 }", "did you mean \"timeout\"?"),
         ("{ target = 'cgi:bin', stream = 1 }", "true or false"),
+        ("{ target = 'wsgi:shop:app', stream = 'yes' }", "true or false"),
+        ("{ target = 'wsgi:shop:app', steam = true }", "did you mean \"stream\"?"),
         ("{ target = 'cgi:bin', concurrency = 0 }", "a whole number from 1"),
         ("{ target = 'cgi:bin', queue = -1 }", "a whole number from 0"),
         ("{ target = 'cgi:bin', environ = { A = 1 } }", "a table of names and strings"),
