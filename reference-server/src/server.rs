@@ -1,6 +1,6 @@
 //! A server: a listener, and what all its connections share.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use gateway_spec::{
     App, Connection, ErrorLog, Host, LogSink, Scheme,
@@ -198,10 +198,11 @@ struct Shared<A> {
 /// served.
 async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped: watch::Receiver<()>) {
     let mut pause = Duration::from_millis(10);
+    let mut stopping = pin!(stopped.changed());
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stopped.changed() => break,
+            _ = &mut stopping => break,
             accepted = async {
                 shared.registry.below(shared.service.limits.connections).await;
                 listener.accept().await
@@ -232,7 +233,9 @@ async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped
 impl<A: App> Shared<A> {
     fn spawn(&self, Accepted { socket, local, remote }: Accepted) {
         let connection = Connection::new(self.host.clone(), Scheme::Http, local, remote);
-        tokio::spawn(connection::serve(socket, self.service.clone(), connection, self.registry.register()));
+        let serving = connection::serve(socket, self.service.clone(), connection, self.registry.register());
+        // A task moves its future when it begins and when it ends, and this one has kilobytes.
+        tokio::spawn(Box::pin(serving));
     }
 }
 

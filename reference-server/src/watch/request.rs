@@ -69,7 +69,10 @@ impl WatchedRequest {
 
     pub(crate) fn end(&self) {
         // The label keeps the head's memory.
-        if self.asked.swap(NO, Relaxed) == TOLD {
+        let is_told = self.asked.load(Relaxed) == TOLD;
+        // Who asks just now comes too late.
+        self.asked.store(NO, Relaxed);
+        if is_told {
             lock(&self.label).take();
         }
     }
