@@ -6,14 +6,13 @@ use std::{
     ffi::OsString,
     fs::File,
     hash::{BuildHasher as _, RandomState},
-    io::{self, Read as _},
-    os::fd::OwnedFd,
+    io::{self, Read as _, Seek as _},
     process::{self, ExitCode},
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use reference_server::{AccessLog, Builder, Limits, Listener, Runtime, Server, scoreboard::Scoreboard};
+use reference_server::{AccessLog, Balance, Builder, Limits, Listener, Runtime, Server, scoreboard::Scoreboard};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::{
@@ -40,6 +39,8 @@ struct Seat {
 struct Offer {
     /// Whether there are other workers beside this one.
     multiprocess: bool,
+    /// The place among them.
+    balance: Balance,
     /// What the configuration file said when it was found to be in order.
     config: String,
     /// A file in memory that the supervisor reads, for this worker to say there what it does.
@@ -52,21 +53,23 @@ impl Seat {
     fn take() -> io::Result<Self> {
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not what a supervisor says to a worker");
         let (control, text, descriptors) = Control::from_stdin()?;
-        let (_, multiprocess) = text.split_once(' ').ok_or_else(wrong)?;
+        let (place, multiprocess) = text.split_once(' ').ok_or_else(wrong)?;
+        let place = place.parse().map_err(|_| wrong())?;
         let multiprocess = multiprocess.parse().map_err(|_| wrong())?;
         let mut descriptors = descriptors.into_iter();
-        let (config, scoreboard) = descriptors.next().zip(descriptors.next()).ok_or_else(wrong)?;
+        let mut file = || descriptors.next().map(File::from).ok_or_else(wrong);
+        let (config, scoreboard, board) = (content(file()?)?, file()?, file()?);
         let listeners = descriptors.map(Listener::try_from).collect::<io::Result<_>>()?;
-        let offer = Offer { multiprocess, config: content(config)?, scoreboard: scoreboard.into(), listeners };
+        let balance = Balance::new(board, place);
+        let offer = Offer { multiprocess, balance, config, scoreboard, listeners };
         Ok(Seat { control, offer })
     }
 }
 
 /// What the supervisor has written into a file in memory, whose offset both share.
-fn content(memory: OwnedFd) -> io::Result<String> {
+fn content(mut file: File) -> io::Result<String> {
     let mut text = String::new();
-    let mut file = File::from(memory);
-    io::Seek::rewind(&mut file)?;
+    file.rewind()?;
     file.read_to_string(&mut text)?;
     Ok(text)
 }
@@ -97,7 +100,7 @@ pub(super) fn run(args: &[OsString]) -> ExitCode {
 }
 
 fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure> {
-    let Offer { multiprocess, config, scoreboard, listeners } = offer;
+    let Offer { multiprocess, balance, config, scoreboard, listeners } = offer;
     let settings = Settings::gather(args, Some(config))?;
     let options = &settings.options;
     log_to_stderr(options.log_level);
@@ -109,6 +112,9 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     let mounts = settings.mounts.iter().map(|(mount, _)| mount.prefix.clone()).collect();
     let scoreboard = Scoreboard::new(scoreboard, &runtime, mounts);
     let mut server = builder(options).multiprocess(multiprocess).blocking(runtime.blocking()).scoreboard(scoreboard);
+    if multiprocess {
+        server = server.balance(balance);
+    }
     if let Some(log) = &access_log {
         server = server.access_log(log.clone());
     }

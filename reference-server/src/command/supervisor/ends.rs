@@ -51,6 +51,7 @@ impl Supervisor {
                     self.heard(index, message);
                 }
                 let worker = self.workers.swap_remove(index);
+                worker.balance.leave();
                 self.ended(worker, status);
             } else {
                 self.upgrade.ended(pid, &self.oom_kills.cause(status));
