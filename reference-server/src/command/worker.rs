@@ -1,5 +1,6 @@
 //! A worker: one process that loads the applications, accepts from the supervisor's sockets, and serves.
 
+mod changes;
 mod orders;
 
 use std::{
@@ -7,6 +8,7 @@ use std::{
     fs::File,
     hash::{BuildHasher as _, RandomState},
     io::{self, Read as _, Seek as _},
+    path,
     process::{self, ExitCode},
     sync::{Arc, Weak},
     time::Duration,
@@ -18,11 +20,12 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use super::{
     control::Control,
     failure::{Failure, Report},
-    load::{Loader, Python},
+    load::{Loader, Python, imported_files},
     options::ServeOptions,
     serve::{cannot, change_folder, log_to_stderr},
     settings::Settings,
 };
+use changes::Sources;
 use orders::Orders;
 
 /// The first argument of a worker.
@@ -104,6 +107,7 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     let settings = Settings::gather(args, Some(config))?;
     let options = &settings.options;
     log_to_stderr(options.log_level);
+    let config_file = options.config.as_deref().and_then(|file| path::absolute(file).ok());
     change_folder(options.chdir.as_deref())?;
     #[cfg(feature = "cgi")]
     cgi_adapter::keep_descriptors_private();
@@ -121,8 +125,17 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     if let Some(count) = max_requests(options) {
         server = server.after_requests(count, orders.retire(format!("it has answered {count} requests")));
     }
+    let sources = options.reload.then(Sources::look).transpose().map_err(|error| cannot("look at sources", &error))?;
     let mut python = Python::default();
     let app = Loader::new(options).load_all(&settings.mounts, &mut python)?;
+    if let Some(sources) = sources {
+        let (config, has_python) = (config_file, python.runs());
+        let more = move || {
+            let imported = if has_python { imported_files() } else { Vec::new() };
+            imported.into_iter().chain(config.clone()).collect()
+        };
+        sources.watch(more, orders.changed()).map_err(|error| cannot("watch sources", &error))?;
+    }
     let drain = orders.serving(access_log.as_ref().map_or_else(Weak::new, Arc::downgrade));
     let served = runtime.block_on(server.listen(listeners).serve_until(app, drain));
     #[cfg(feature = "cgi")]
@@ -166,7 +179,9 @@ fn builder(options: &ServeOptions) -> Builder {
     limits.idle_time = Duration::from_secs(options.keep_alive.into());
     limits.body_time = Duration::from_secs(options.body_timeout.into());
     limits.write_time = Duration::from_secs(options.write_timeout.into());
-    limits.drain_idle_time = Duration::from_secs(options.drain_idle.into());
+    // Who develops wants to see what is new with the next click.
+    let drain_idle = if options.reload { options.drain_idle.min(1) } else { options.drain_idle };
+    limits.drain_idle_time = Duration::from_secs(drain_idle.into());
     limits.graceful_time = Duration::from_secs(options.graceful_timeout.into());
     Server::builder().limits(limits)
 }

@@ -8,6 +8,7 @@ mod big_bodies;
 mod cgi;
 mod cgi_output;
 mod crashes;
+mod development;
 mod exceptions;
 mod frameworks;
 mod git;

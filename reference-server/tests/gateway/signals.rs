@@ -51,7 +51,9 @@ fn what_waits_in_the_backlog_when_it_is_told_to_end_is_served() {
     let mut first = server.connect();
     first.send("GET /sleep?1 HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut waiting: Vec<_> = (0..20).map(|_| server.connect()).collect();
-    waiting.iter_mut().for_each(|client| drop(client.send("GET /pid HTTP/1.1\r\nHost: a\r\n\r\n")));
+    waiting.iter_mut().for_each(|client| {
+        client.send("GET /pid HTTP/1.1\r\nHost: a\r\n\r\n");
+    });
     server.signal(Signal::TERM);
     assert_eq!(first.response().status, 200);
     waiting.iter_mut().for_each(|client| assert_eq!(client.response().status, 200));
@@ -90,8 +92,9 @@ fn usr1_opens_the_access_log_anew() {
     wait_until("the new file", || log.exists());
     server.get("/pid?after");
     wait_until("the line after", || fs::read_to_string(&log).unwrap().contains("after"));
-    let old = fs::read_to_string(&moved).unwrap();
-    assert!(old.contains("between") && !old.contains("after"), "{old}");
+    let (old, new) = (fs::read_to_string(&moved).unwrap(), fs::read_to_string(&log).unwrap());
+    assert!(!old.contains("after") && !new.contains("before"), "{old}\n{new}");
+    assert_eq!(format!("{old}{new}").lines().count(), 3);
 }
 
 #[test]
@@ -121,8 +124,8 @@ fn workers_are_added_and_removed_without_losing_a_request() {
 
 #[test]
 fn a_signal_to_all_processes_is_the_supervisors() {
-    let server = gateway().option("--workers", "2").start();
-    let workers = server.wait_for_workers(2);
+    let server = gateway().option("--workers", "2").option("--log-level", "debug").start();
+    let workers = crate::workers::serving(&server, 2);
     for signal in [Signal::HUP, Signal::USR1, Signal::INT] {
         workers.iter().for_each(|worker| crate::workers::kill(*worker, signal));
     }
