@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `interpreter` | starts Python, enters it |
 //! | `load` | finds the callable |
+//! | `modules` | what has been imported |
 //! | `app` | the [`App`](gateway_spec::App) |
 //! | `environ` | [`Environ`](gateway_spec::Environ) → dict |
 //! | `start_response` | `start_response` and `write` |
@@ -42,6 +43,7 @@ mod input;
 mod interpreter;
 mod lint;
 mod load;
+mod modules;
 mod overtime;
 mod start_response;
 mod text;
@@ -49,3 +51,4 @@ mod text;
 pub use app::Wsgi;
 pub use error::LoadError;
 pub use interpreter::{finish, initialize, version};
+pub use modules::{imported_files, write_no_bytecode};

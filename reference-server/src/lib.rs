@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
+mod balance;
 mod blocking;
 mod body;
 mod clock;
@@ -50,6 +51,7 @@ mod server;
 mod watch;
 
 pub use access_log::AccessLog;
+pub use balance::Balance;
 pub use blocking::{Blocking, blocking};
 pub use config::Limits;
 pub use error::Error;

@@ -12,11 +12,14 @@ use std::{
 
 use rustix::{
     fs::{Mode, chmod, chown},
-    net::{SocketFlags, acceptfrom_with},
+    net::{SocketAddrAny, SocketFlags, acceptfrom_with},
     process::{Gid, Uid},
 };
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::{
+    io::Interest,
+    net::{TcpStream, UnixDatagram},
+};
 
 use crate::Error;
 
@@ -87,12 +90,11 @@ impl Listener {
     }
 
     pub(crate) fn accepting(self) -> io::Result<Accepting> {
-        Ok(match self.place {
-            Place::Port(local) => Accepting::Tcp {
-                listener: TcpListener::from_std(self.socket.into())?,
-                local: Some(local).filter(|local| !local.ip().is_unspecified()),
-            },
-            Place::Path(_) => Accepting::Unix(UnixListener::from_std(self.socket.into())?),
+        let local = self.local_addr();
+        Ok(Accepting {
+            socket: UnixDatagram::from_std(self.socket.into())?,
+            is_tcp: local.is_some(),
+            local: local.filter(|local| !local.ip().is_unspecified()),
         })
     }
 }
@@ -185,13 +187,12 @@ fn is_left_over(path: &Path) -> bool {
 
 /// A [`Listener`] in an event loop.
 #[derive(Debug)]
-pub(crate) enum Accepting {
-    Tcp {
-        listener: TcpListener,
-        /// The address of all its connections, if they share one.
-        local: Option<SocketAddr>,
-    },
-    Unix(UnixListener),
+pub(crate) struct Accepting {
+    /// The type is wrong in name only: this one of tokio's tells when there is something to be had, whatever it is.
+    socket: UnixDatagram,
+    is_tcp: bool,
+    /// The address of all its connections, if they share one.
+    local: Option<SocketAddr>,
 }
 
 /// A connection that was accepted, with the addresses of its ends; a unix socket has none.
@@ -203,40 +204,29 @@ pub(crate) struct Accepted {
 }
 
 impl Accepting {
-    /// Waits for the next connection.
-    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
-        match self {
-            Accepting::Tcp { listener, .. } => {
-                let (socket, remote) = listener.accept().await?;
-                Ok(self.accepted(socket, Some(remote)))
-            }
-            Accepting::Unix(listener) => {
-                let (socket, _) = listener.accept().await?;
-                // The type is wrong in name only: reading, writing, peeking and sendfile, all that a connection does,
-                // are the same calls.
-                let socket = TcpStream::from_std(OwnedFd::from(socket.into_std()?).into())?;
-                Ok(self.accepted(socket, None))
-            }
-        }
+    /// Waits until there is a connection, or until somebody else was quicker.
+    pub(crate) async fn ready(&self) -> io::Result<()> {
+        self.socket.readable().await
     }
 
-    /// Takes a connection that waits already; [`io::ErrorKind::WouldBlock`] if none does.
-    pub(crate) fn accept_now(&self) -> io::Result<Accepted> {
-        let listener = match self {
-            Accepting::Tcp { listener, .. } => listener.as_fd(),
-            Accepting::Unix(listener) => listener.as_fd(),
-        };
-        let (socket, remote) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    /// Takes a connection; [`io::ErrorKind::WouldBlock`] if there is none.
+    pub(crate) fn accept(&self) -> io::Result<Accepted> {
+        let accept = || Ok(acceptfrom_with(&self.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?);
+        self.accepted(self.socket.try_io(Interest::READABLE, accept)?)
+    }
+
+    /// The same without having been told that there is one.
+    pub(crate) fn accept_unasked(&self) -> io::Result<Accepted> {
+        self.accepted(acceptfrom_with(&self.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?)
+    }
+
+    fn accepted(&self, (socket, remote): (OwnedFd, Option<SocketAddrAny>)) -> io::Result<Accepted> {
+        // A unix socket is no TcpStream, but reading, writing, peeking and sendfile, all that a connection does, are
+        // the same calls.
+        let socket = TcpStream::from_std(socket.into())?;
         let remote = remote.and_then(|remote| SocketAddr::try_from(remote).ok());
-        Ok(self.accepted(TcpStream::from_std(socket.into())?, remote))
-    }
-
-    fn accepted(&self, socket: TcpStream, remote: Option<SocketAddr>) -> Accepted {
-        let local = match self {
-            // A listener on one address needs not ask each connection for it.
-            Accepting::Tcp { local, .. } => local.or_else(|| socket.local_addr().ok()),
-            Accepting::Unix(_) => None,
-        };
-        Accepted { socket, local, remote }
+        // A listener on one address needs not ask each connection for it.
+        let local = self.local.or_else(|| socket.local_addr().ok().filter(|_| self.is_tcp));
+        Ok(Accepted { socket, local, remote })
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    AccessLog, Error, Limits, Listener,
+    AccessLog, Balance, Error, Limits, Listener,
     connection::{self, Service},
     countdown::Countdown,
     listener::{Accepted, Accepting},
@@ -48,6 +48,7 @@ pub async fn serve(address: impl fmt::Display, app: impl App) -> Result<(), Erro
 pub struct Builder {
     limits: Limits,
     access_log: Option<Arc<AccessLog>>,
+    balance: Option<Balance>,
     countdown: Option<Countdown>,
     scoreboard: Option<Scoreboard>,
     host: Host,
@@ -74,6 +75,11 @@ impl Builder {
     pub fn blocking(mut self, blocking: Arc<dyn Blocking>) -> Self {
         self.host.blocking = blocking;
         self
+    }
+
+    /// Shares connections equally with other processes that accept from the same listeners.
+    pub fn balance(self, balance: Balance) -> Self {
+        Builder { balance: Some(balance), ..self }
     }
 
     /// Calls `reached` when the request of this number begins: for a process that is to be replaced then. It serves on.
@@ -113,7 +119,7 @@ impl Server {
     pub fn builder() -> Builder {
         let host =
             Host { error_log: ErrorLog::new(Tracing), blocking: Arc::new(Threads::new(32, 1024)), ..Host::default() };
-        Builder { limits: Limits::default(), access_log: None, countdown: None, scoreboard: None, host }
+        Builder { limits: Limits::default(), access_log: None, balance: None, countdown: None, scoreboard: None, host }
     }
 
     /// The TCP address that is listened on, the first if there are several.
@@ -148,7 +154,7 @@ impl Server {
     /// # Errors
     /// [`Error::Runtime`] if a listener cannot be watched.
     pub async fn serve_until(self, app: impl App, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Server { listeners, settings: Builder { limits, access_log, countdown, scoreboard, host } } = self;
+        let Server { listeners, settings: Builder { limits, access_log, balance, countdown, scoreboard, host } } = self;
         let registry = Registry::new(scoreboard.as_ref().map_or(0, Scoreboard::mounts));
         let publishing = scoreboard.map(|scoreboard| scoreboard.publish(registry.clone()));
         let _publishing = publishing.transpose().map_err(Error::Runtime)?;
@@ -157,16 +163,23 @@ impl Server {
             service: Arc::new(Service { app, limits, access_log, countdown }),
             host: Arc::new(host),
             registry,
+            balance,
         });
         let (stop, stopped) = watch::channel(());
         let mut acceptors = JoinSet::new();
         for listener in listeners {
             acceptors.spawn(accept(listener.accepting().map_err(Error::Runtime)?, shared.clone(), stopped.clone()));
         }
+        if let Some(balance) = &shared.balance {
+            balance.note(0);
+        }
         let registry = &shared.registry;
         let serving = async {
             shutdown.await;
             registry.drain();
+            if let Some(balance) = &shared.balance {
+                balance.leave();
+            }
             drop(stop);
             let finished = async {
                 acceptors.join_all().await;
@@ -192,6 +205,7 @@ struct Shared<A> {
     service: Arc<Service<A>>,
     host: Arc<Host>,
     registry: Arc<Registry>,
+    balance: Option<Balance>,
 }
 
 /// Accepts connections until `stopped` is closed, and then those that wait already: whoever was let into the backlog is
@@ -199,22 +213,20 @@ struct Shared<A> {
 async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped: watch::Receiver<()>) {
     let mut pause = Duration::from_millis(10);
     let mut stopping = pin!(stopped.changed());
+    let mut idle = None;
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             biased;
             _ = &mut stopping => break,
-            accepted = async {
-                shared.registry.below(shared.service.limits.connections).await;
-                listener.accept().await
-            } => accepted,
-        };
-        match accepted {
+            () = shared.turn(&listener, &mut idle) => {}
+        }
+        match listener.accept() {
             Ok(accepted) => {
                 pause = Duration::from_millis(10);
                 shared.spawn(accepted);
             }
-            // The client gave up while it waited: that is no trouble of ours.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Another process was quicker, or the client gave up while it waited: that is no trouble of ours.
+            Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionAborted].contains(&error.kind()) => {}
             // Out of descriptors or memory: others may give some back.
             Err(error) => {
                 tracing::error!("cannot accept connections: {error}");
@@ -224,18 +236,35 @@ async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped
         }
     }
     while shared.registry.count() < shared.service.limits.connections
-        && let Ok(accepted) = listener.accept_now()
+        && let Ok(accepted) = listener.accept_unasked()
     {
         shared.spawn(accepted);
     }
 }
 
 impl<A: App> Shared<A> {
+    /// Waits until a connection waits that this process may take.
+    async fn turn(&self, listener: &Accepting, idle: &mut Option<(usize, u32)>) {
+        self.registry.below(self.service.limits.connections).await;
+        // An error comes again with the attempt to accept.
+        let _ = listener.ready().await;
+        if let Some(balance) = &self.balance {
+            balance.give_way(self.connections(), idle).await;
+        }
+    }
+
+    fn connections(&self) -> u32 {
+        u32::try_from(self.registry.count()).unwrap_or(u32::MAX - 1)
+    }
+
     fn spawn(&self, Accepted { socket, local, remote }: Accepted) {
         let connection = Connection::new(self.host.clone(), Scheme::Http, local, remote);
         let serving = connection::serve(socket, self.service.clone(), connection, self.registry.register());
         // A task moves its future when it begins and when it ends, and this one has kilobytes.
         tokio::spawn(Box::pin(serving));
+        if let Some(balance) = &self.balance {
+            balance.note(self.connections());
+        }
     }
 }
 

@@ -275,7 +275,7 @@ impl Watch {
         let since = self.phase_since.load(Relaxed);
         if self.is_draining()
             && self.is(Phase::Idle)
-            && now.saturating_sub(since) >= limits.drain_idle_time.as_millis() as u64
+            && now.saturating_sub(since) > limits.drain_idle_time.as_millis() as u64
         {
             self.order(Command::Drain);
         }

@@ -176,6 +176,11 @@ fn usage_errors_exit_with_2_and_say_what_could_be_meant() {
 }
 
 #[test]
+fn a_worker_is_not_started_by_hand() {
+    assert_fails(&mut gateway(&["worker", "serve", "app:hello"]), 2, &["a worker is started by `gateway serve`"]);
+}
+
+#[test]
 fn mistakes_in_the_file_are_named_with_file_and_key() {
     let cases = [
         ("access_log = '-'", "there is no key \"access_log\" (did you mean \"access-log\"?)"),

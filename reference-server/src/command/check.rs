@@ -116,6 +116,7 @@ pub(super) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
         timeout: seconds(options.timeout),
         listing: false,
         lint: true,
+        reload: false,
         #[cfg(feature = "cgi")]
         running: cgi_adapter::Capacity::new(options.threads.into(), usize::MAX),
     };

@@ -41,6 +41,8 @@ pub(super) enum Message {
     Failed(u8, String),
     /// From a worker: it should be replaced; with the reason.
     Retire(String),
+    /// From a worker: this source file has changed.
+    Changed(String),
 }
 
 impl Message {
@@ -53,6 +55,7 @@ impl Message {
             Message::Ready => ("ready", String::new()),
             Message::Failed(code, report) => ("failed", format!("{code} {report}")),
             Message::Retire(reason) => ("retire", reason.clone()),
+            Message::Changed(file) => ("changed", file.clone()),
         };
         let mut bytes = format!("{word} {rest}").into_bytes();
         bytes.truncate(LARGEST);
@@ -73,6 +76,7 @@ impl Message {
                 Message::Failed(code.parse().ok()?, report.to_owned())
             }
             "retire" => Message::Retire(rest.to_owned()),
+            "changed" => Message::Changed(rest.to_owned()),
             _ => return None,
         })
     }

@@ -1,5 +1,6 @@
 //! Targets made into Apps.
 
+mod broken;
 #[cfg(feature = "cgi")]
 mod cgi;
 #[cfg_attr(not(feature = "python"), path = "load/without_python.rs")]
@@ -17,7 +18,7 @@ use super::{
     target::{Mount, Target},
 };
 
-pub(super) use python::Python;
+pub(super) use python::{Python, imported_files};
 
 /// A target that is loaded. Python callables are called without the allocation that a [`BoxApp`] costs with each request:
 /// nowhere else would it be felt.
@@ -55,6 +56,8 @@ pub(super) struct Loader<'a> {
     pub(super) listing: bool,
     /// Whether applications are watched, unless the mount says it.
     pub(super) lint: bool,
+    /// Whether somebody works on the applications, and is shown what cannot be loaded.
+    pub(super) reload: bool,
     /// CGI programs that run at once.
     #[cfg(feature = "cgi")]
     pub(super) running: cgi_adapter::Capacity,
@@ -67,6 +70,7 @@ impl<'a> Loader<'a> {
             timeout: seconds(options.timeout),
             listing: options.listing,
             lint: options.lint,
+            reload: options.reload,
             #[cfg(feature = "cgi")]
             running: cgi_adapter::Capacity::new(options.cgi_concurrency as usize, usize::MAX),
         }
@@ -84,6 +88,10 @@ impl<'a> Loader<'a> {
                     loaded = loaded.mount_same(prefix, BoxApp::new(Lint::new(app)).into());
                 }
                 Ok(app) => loaded = loaded.mount_same(prefix, app),
+                Err(report) if self.reload => {
+                    tracing::error!("{}", report.to_string().trim_end());
+                    loaded = loaded.mount_same(prefix, broken::app(&report).into());
+                }
                 Err(report) => reports.push(report),
             }
         }

@@ -154,6 +154,13 @@ pub(super) struct ServeOptions {
     #[arg(value_name = "SECONDS", default_value = "25")]
     pub(super) graceful_timeout: u32,
 
+    /// For development: when a Python source or the configuration file changes, workers are replaced at once; what
+    /// cannot be loaded is shown in the browser, and in the log, until it is mended
+    #[arg(long, env = "GATEWAY_RELOAD", hide_env_values = true, value_name = "BOOL", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    pub(super) reload: bool,
+
     /// Replace a worker that has answered so many requests; 0 is never. What takes its place serves first
     #[arg(long, env = "GATEWAY_MAX_REQUESTS", hide_env_values = true, value_name = "N", default_value = "0")]
     pub(super) max_requests: u32,

@@ -45,11 +45,13 @@ mod worker;
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    fs::File,
     os::unix::net::UnixStream,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
+use reference_server::Balance;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::iterator::{backend::SignalDelivery, exfiltrator::SignalOnly};
 
@@ -85,6 +87,8 @@ pub(super) struct Supervisor {
     /// How many seats there are.
     wanted: u16,
     workers: Vec<Worker>,
+    /// Where workers note how many connections they have, for them to share equally.
+    board: File,
     seats: BTreeMap<u16, Backoff>,
     /// Whether any worker has ever been READY.
     has_served: bool,
@@ -120,6 +124,7 @@ impl Supervisor {
             plan,
             before: None,
             workers: Vec::new(),
+            board: Balance::board().map_err(|error| cannot("make a file in memory", &error))?,
             seats: BTreeMap::new(),
             has_served: false,
             failure: None,

@@ -1,29 +1,31 @@
 //! A worker: one process that loads the applications, accepts from the supervisor's sockets, and serves.
 
+mod changes;
 mod orders;
 
 use std::{
     ffi::OsString,
     fs::File,
     hash::{BuildHasher as _, RandomState},
-    io::{self, Read as _},
-    os::fd::OwnedFd,
+    io::{self, Read as _, Seek as _},
+    path,
     process::{self, ExitCode},
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use reference_server::{AccessLog, Builder, Limits, Listener, Runtime, Server, scoreboard::Scoreboard};
+use reference_server::{AccessLog, Balance, Builder, Limits, Listener, Runtime, Server, scoreboard::Scoreboard};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::{
     control::Control,
     failure::{Failure, Report},
-    load::{Loader, Python},
+    load::{Loader, Python, imported_files},
     options::ServeOptions,
     serve::{cannot, change_folder, log_to_stderr},
     settings::Settings,
 };
+use changes::Sources;
 use orders::Orders;
 
 /// The first argument of a worker.
@@ -40,6 +42,8 @@ struct Seat {
 struct Offer {
     /// Whether there are other workers beside this one.
     multiprocess: bool,
+    /// The place among them.
+    balance: Balance,
     /// What the configuration file said when it was found to be in order.
     config: String,
     /// A file in memory that the supervisor reads, for this worker to say there what it does.
@@ -52,21 +56,23 @@ impl Seat {
     fn take() -> io::Result<Self> {
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not what a supervisor says to a worker");
         let (control, text, descriptors) = Control::from_stdin()?;
-        let (_, multiprocess) = text.split_once(' ').ok_or_else(wrong)?;
+        let (place, multiprocess) = text.split_once(' ').ok_or_else(wrong)?;
+        let place = place.parse().map_err(|_| wrong())?;
         let multiprocess = multiprocess.parse().map_err(|_| wrong())?;
         let mut descriptors = descriptors.into_iter();
-        let (config, scoreboard) = descriptors.next().zip(descriptors.next()).ok_or_else(wrong)?;
+        let mut file = || descriptors.next().map(File::from).ok_or_else(wrong);
+        let (config, scoreboard, board) = (content(file()?)?, file()?, file()?);
         let listeners = descriptors.map(Listener::try_from).collect::<io::Result<_>>()?;
-        let offer = Offer { multiprocess, config: content(config)?, scoreboard: scoreboard.into(), listeners };
+        let balance = Balance::new(board, place);
+        let offer = Offer { multiprocess, balance, config, scoreboard, listeners };
         Ok(Seat { control, offer })
     }
 }
 
 /// What the supervisor has written into a file in memory, whose offset both share.
-fn content(memory: OwnedFd) -> io::Result<String> {
+fn content(mut file: File) -> io::Result<String> {
     let mut text = String::new();
-    let mut file = File::from(memory);
-    io::Seek::rewind(&mut file)?;
+    file.rewind()?;
     file.read_to_string(&mut text)?;
     Ok(text)
 }
@@ -97,10 +103,11 @@ pub(super) fn run(args: &[OsString]) -> ExitCode {
 }
 
 fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure> {
-    let Offer { multiprocess, config, scoreboard, listeners } = offer;
+    let Offer { multiprocess, balance, config, scoreboard, listeners } = offer;
     let settings = Settings::gather(args, Some(config))?;
     let options = &settings.options;
     log_to_stderr(options.log_level);
+    let config_file = options.config.as_deref().and_then(|file| path::absolute(file).ok());
     change_folder(options.chdir.as_deref())?;
     #[cfg(feature = "cgi")]
     cgi_adapter::keep_descriptors_private();
@@ -109,14 +116,26 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     let mounts = settings.mounts.iter().map(|(mount, _)| mount.prefix.clone()).collect();
     let scoreboard = Scoreboard::new(scoreboard, &runtime, mounts);
     let mut server = builder(options).multiprocess(multiprocess).blocking(runtime.blocking()).scoreboard(scoreboard);
+    if multiprocess {
+        server = server.balance(balance);
+    }
     if let Some(log) = &access_log {
         server = server.access_log(log.clone());
     }
     if let Some(count) = max_requests(options) {
         server = server.after_requests(count, orders.retire(format!("it has answered {count} requests")));
     }
+    let sources = options.reload.then(Sources::look).transpose().map_err(|error| cannot("look at sources", &error))?;
     let mut python = Python::default();
     let app = Loader::new(options).load_all(&settings.mounts, &mut python)?;
+    if let Some(sources) = sources {
+        let (config, has_python) = (config_file, python.runs());
+        let more = move || {
+            let imported = if has_python { imported_files() } else { Vec::new() };
+            imported.into_iter().chain(config.clone()).collect()
+        };
+        sources.watch(more, orders.changed()).map_err(|error| cannot("watch sources", &error))?;
+    }
     let drain = orders.serving(access_log.as_ref().map_or_else(Weak::new, Arc::downgrade));
     let served = runtime.block_on(server.listen(listeners).serve_until(app, drain));
     #[cfg(feature = "cgi")]
@@ -160,7 +179,9 @@ fn builder(options: &ServeOptions) -> Builder {
     limits.idle_time = Duration::from_secs(options.keep_alive.into());
     limits.body_time = Duration::from_secs(options.body_timeout.into());
     limits.write_time = Duration::from_secs(options.write_timeout.into());
-    limits.drain_idle_time = Duration::from_secs(options.drain_idle.into());
+    // Who develops wants to see what is new with the next click.
+    let drain_idle = if options.reload { options.drain_idle.min(1) } else { options.drain_idle };
+    limits.drain_idle_time = Duration::from_secs(drain_idle.into());
     limits.graceful_time = Duration::from_secs(options.graceful_timeout.into());
     Server::builder().limits(limits)
 }

@@ -8,7 +8,8 @@ const SIGNALS: [Signal; 2] = [Signal::TERM, Signal::INT];
 
 fn begin() -> (Gateway, Signals) {
     let cgi = format!("/cgi=cgi:{}", programs::folder().display());
-    (Gateway::new(["/hello=app:hello", "/py=wsgi:cases:application", &cgi]), Signals::new())
+    let gateway = Gateway::new(["/hello=app:hello", "/py=wsgi:cases:application", &cgi]).option("--drain-idle", "1");
+    (gateway, Signals::new())
 }
 
 #[test]

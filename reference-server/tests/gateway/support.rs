@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod curl;
 pub(crate) mod files;
+pub(crate) mod load;
 pub(crate) mod programs;
 pub(crate) mod python;
 pub(crate) mod server;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub(crate) use client::{Client, End, Response};
+pub(crate) use load::Load;
 pub(crate) use server::{BothWays, Gateway, Server, Shared};
 
 /// How long anything that must happen may take. Nothing is ever waited for in vain but by a test that fails.

@@ -1,6 +1,7 @@
 //! Python callables, and the interpreter that they live in.
 
 use pyo3_adapter::Wsgi;
+pub(in super::super) use pyo3_adapter::imported_files;
 
 use super::{Loaded, Loader, Report};
 
@@ -12,6 +13,11 @@ pub(in super::super) struct Python {
 }
 
 impl Python {
+    /// Whether it has been started.
+    pub(in super::super) fn runs(&self) -> bool {
+        self.runs
+    }
+
     pub(super) fn load(&mut self, target: &str, stream: bool, loader: &Loader<'_>) -> Result<Loaded, Report> {
         let report = |error: pyo3_adapter::LoadError| {
             Report::new(format!("cannot load wsgi:{target}: {error}")).quote(error.traceback())
@@ -19,6 +25,9 @@ impl Python {
         if !self.runs {
             pyo3_adapter::initialize(loader.venv).map_err(report)?;
             self.runs = true;
+            if loader.reload {
+                pyo3_adapter::write_no_bytecode();
+            }
         }
         Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(loader.timeout).stream(stream))).map_err(report)
     }

@@ -1,12 +1,23 @@
 //! What stands in for Python in a build without it.
 
+use std::path::PathBuf;
+
 use super::{Loaded, Loader, Report};
 
 /// No Python.
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {}
 
+/// No Python, no files.
+pub(in super::super) fn imported_files() -> Vec<PathBuf> {
+    Vec::new()
+}
+
 impl Python {
+    pub(in super::super) fn runs(&self) -> bool {
+        false
+    }
+
     pub(super) fn load(&mut self, target: &str, _: bool, _: &Loader<'_>) -> Result<Loaded, Report> {
         Err(super::left_out(&format!("wsgi:{target}"), "python"))
     }

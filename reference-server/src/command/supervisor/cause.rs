@@ -36,12 +36,16 @@ impl OomKills {
 /// The bit of a wait status that says so; all of Linux has the same.
 const CORE_DUMPED: i32 = 0x80;
 
-/// The counter of this process's control group, or else that of the machine.
+/// The counter of this process's control group, of either version, or else that of the machine.
 fn count() -> u64 {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let group = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    let events = format!("/sys/fs/cgroup{group}/memory.events");
-    [events.as_str(), "/proc/vmstat"].into_iter().find_map(counted_in).unwrap_or_default()
+    let group = |prefix: &str| own.lines().find_map(|line| line.split_once(':')?.1.strip_prefix(prefix)).unwrap_or("/");
+    let counters = [
+        format!("/sys/fs/cgroup{}/memory.events", group(":")),
+        format!("/sys/fs/cgroup/memory{}/memory.oom_control", group("memory:")),
+        "/proc/vmstat".into(),
+    ];
+    counters.iter().find_map(|path| counted_in(path)).unwrap_or_default()
 }
 
 fn counted_in(path: &str) -> Option<u64> {

@@ -38,6 +38,11 @@ impl Supervisor {
             }
             Message::Failed(code, report) => worker.failed = Some((code, report)),
             Message::Retire(reason) => worker.retire = Some(reason),
+            // All workers notice, and the first is enough; but what is saved while a reload is on trial counts again.
+            Message::Changed(file) if worker.plan == self.plan.id || self.before.is_some() => {
+                tracing::info!("{file} has changed");
+                self.reload();
+            }
             other => tracing::debug!("worker {} says {other:?}", worker.seat),
         }
     }
@@ -51,6 +56,7 @@ impl Supervisor {
                     self.heard(index, message);
                 }
                 let worker = self.workers.swap_remove(index);
+                worker.balance.leave();
                 self.ended(worker, status);
             } else {
                 self.upgrade.ended(pid, &self.oom_kills.cause(status));

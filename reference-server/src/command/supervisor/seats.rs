@@ -110,7 +110,9 @@ impl Supervisor {
     fn start(&mut self, seat: u16) {
         // With one worker there are two for as long as a reload takes. What asks is after something else: whether
         // state in memory is everybody's. With one worker it is, until a reload, which ends it in any case.
-        match Worker::start(seat, &self.plan, &self.args, self.wanted > 1) {
+        let is_free = |place: &usize| self.workers.iter().all(|worker| worker.place != *place);
+        let place = (0..).find(is_free).unwrap_or_default();
+        match Worker::start(seat, &self.plan, &self.args, self.wanted > 1, (&self.board, place)) {
             Ok(worker) => self.workers.push(worker),
             Err(error) => {
                 let pause = self.seats.entry(seat).or_default().failed(None);

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reference_server::Balance;
 use rustix::{
     fs::{MemfdFlags, memfd_create},
     process::{Pid, Signal, kill_process},
@@ -33,6 +34,9 @@ pub(super) struct Worker {
     /// A file in memory that the worker writes what it does to.
     #[expect(dead_code, reason = "kept open for whoever reads it")]
     pub(super) scoreboard: OwnedFd,
+    /// Its place among those who share connections: while it is replaced there are two in its seat.
+    pub(super) balance: Balance,
+    pub(super) place: usize,
     /// The [`Plan`] that it was started with.
     pub(super) plan: u64,
     /// Whether it was told that there are others beside it.
@@ -64,20 +68,28 @@ impl Worker {
     ///
     /// # Errors
     /// What the system reports.
-    pub(super) fn start(seat: u16, plan: &Plan, args: &[OsString], multiprocess: bool) -> io::Result<Self> {
+    pub(super) fn start(
+        seat: u16,
+        plan: &Plan,
+        args: &[OsString],
+        multiprocess: bool,
+        (board, place): (&File, usize),
+    ) -> io::Result<Self> {
         let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
         let scoreboard = memory("gateway-scoreboard", &[])?;
         let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
         command.arg("worker").args(args.iter().skip(1));
-        let mut descriptors = vec![config.as_fd(), scoreboard.as_fd()];
+        let mut descriptors = vec![config.as_fd(), scoreboard.as_fd(), board.as_fd()];
         descriptors.extend(plan.listeners().map(|listener| listener.as_fd()));
-        let (pid, control) = child::start(&mut command, format!("{seat} {multiprocess}"), &descriptors)?;
+        let (pid, control) = child::start(&mut command, format!("{place} {multiprocess}"), &descriptors)?;
         tracing::debug!("worker {seat} is process {pid}");
         Ok(Worker {
             seat,
             pid,
             control: Some(control),
             scoreboard,
+            balance: Balance::new(board.try_clone()?, place),
+            place,
             plan: plan.id,
             multiprocess,
             state: State::Starting,

@@ -5,6 +5,7 @@
 use std::{
     io,
     os::fd::AsFd as _,
+    path::Path,
     process,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -76,6 +77,12 @@ impl Orders {
                 let _ = drain.await;
             }
         }
+    }
+
+    /// What tells the supervisor that a source file has changed.
+    pub(super) fn changed(&self) -> impl Fn(&Path) + Send + 'static {
+        let shared = self.shared.clone();
+        move |file| shared.control.send(&Message::Changed(file.display().to_string()))
     }
 
     /// What tells the supervisor that this worker should be replaced.

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
@@ -47,8 +47,21 @@ pub(crate) struct BothWays {
 impl Gateway {
     /// Serves `targets`; paths and modules are looked up in the folder of the test applications.
     pub(crate) fn new<T: AsRef<OsStr>>(targets: impl IntoIterator<Item = T>) -> Self {
+        let mut gateway = Gateway::with_arguments(["serve", "--bind", "127.0.0.1:0", "--chdir"]);
+        gateway.0.arg(apps()).args(targets);
+        gateway
+    }
+
+    /// Serves what a configuration file says, and nothing else: its addresses, too.
+    pub(crate) fn configured(file: &Path) -> Self {
+        let mut gateway = Gateway::with_arguments(["serve", "--config"]);
+        gateway.0.arg(file);
+        gateway
+    }
+
+    fn with_arguments<const N: usize>(arguments: [&str; N]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
-        command.args(["serve", "--bind", "127.0.0.1:0", "--chdir"]).arg(apps()).args(targets);
+        command.args(arguments);
         // Whoever runs the tests may have set some of the command's options.
         for (name, _) in
             env::vars().filter(|(name, _)| name.starts_with("GATEWAY_") || name == "PORT" || name == "WEB_CONCURRENCY")
@@ -79,6 +92,31 @@ impl Gateway {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
+    }
+
+    /// Runs a copy of the program.
+    pub(crate) fn program(self, program: &Path) -> Self {
+        let arguments: Vec<_> = self.0.get_args().map(OsStr::to_owned).collect();
+        self.rebuilt(Command::new(program), arguments)
+    }
+
+    /// Runs inside of another command, which ends with its own arguments.
+    pub(crate) fn inside(self, wrapper: &[&str]) -> Self {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(self.0.get_program());
+        let arguments: Vec<_> = self.0.get_args().map(OsStr::to_owned).collect();
+        self.rebuilt(command, arguments)
+    }
+
+    fn rebuilt(self, mut command: Command, arguments: Vec<OsString>) -> Self {
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Gateway(command)
     }
 
     /// Imports see the virtual environment with the packages of `requirements.txt`.
@@ -133,6 +171,14 @@ impl Server {
 
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// Waits for what follows `before` in the log's next line that has it, behind the first `skipped` bytes.
+    pub(crate) fn logged_after(&self, skipped: usize, before: &str) -> String {
+        self.wait_for_log_after(skipped, before);
+        let log = self.log();
+        let (_, rest) = log[skipped..].split_once(before).unwrap();
+        rest.lines().next().unwrap().to_owned()
     }
 
     /// The next line that the server prints on its standard output, behind the one with its address.
@@ -197,6 +243,12 @@ impl Server {
         let workers = self.workers();
         assert_eq!(workers.len(), 1);
         workers[0]
+    }
+
+    /// Waits until exactly so many workers run, and gives them.
+    pub(crate) fn wait_for_workers(&self, count: usize) -> Vec<u32> {
+        wait_until(&format!("{count} workers"), || self.workers().len() == count);
+        self.workers()
     }
 
     /// The processes that the supervisor has started and that still run.

@@ -1,0 +1,170 @@
+//! HUP: new code and new configuration without a lost request, and nothing new if they are wrong.
+
+use std::{fs, path::Path, thread::sleep, time::Duration};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::support::{
+    Gateway, Load, Server,
+    load::Connections::{Kept, New},
+    wait_until,
+};
+
+const APP: &str = "
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Length', '3')])
+    return [b'VER']
+";
+
+/// A folder with an application of a version, and a configuration that serves it.
+struct Site(TempDir);
+
+impl Site {
+    fn new(version: &str) -> Self {
+        let site = Site(tempfile::tempdir().unwrap());
+        site.set_version(version);
+        site.configure("");
+        site
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    fn set_version(&self, version: &str) {
+        self.write("versioned.py", APP.replace("VER", version));
+    }
+
+    fn configure(&self, more: &str) {
+        let bind = if more.contains("bind") { "" } else { "bind = '127.0.0.1:0'" };
+        let text = format!("chdir = '.'\ndrain-idle = 1\n{bind}\n{more}\n[mount]\n'/' = 'versioned:application'\n");
+        self.write("gateway.toml", text);
+    }
+
+    fn start(&self) -> Server {
+        Gateway::configured(&self.path().join("gateway.toml")).start()
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Tells the server to reload, and waits until it says that it has not.
+fn reload_in_vain(server: &Server, reason: &str) {
+    let before = server.log().len();
+    server.signal(Signal::HUP);
+    server.wait_for_log_after(before, "the reload has failed, and nothing has changed");
+    server.wait_for_log_after(before, reason);
+}
+
+fn reload(server: &Server, version: &str) {
+    server.signal(Signal::HUP);
+    wait_until(&format!("version {version}"), || server.get("/").text() == version);
+}
+
+#[test]
+fn new_code_that_cannot_be_loaded_changes_nothing() {
+    let site = Site::new("one");
+    let server = site.start();
+    site.write("versioned.py", "def application(environ, start_response:\n");
+    reload_in_vain(&server, "SyntaxError");
+    server.get("/").expect(200, "one");
+    site.write("versioned.py", "import os\nos._exit(5)\n");
+    reload_in_vain(&server, "exit code 5");
+    server.get("/").expect(200, "one");
+    site.set_version("two");
+    reload(&server, "two");
+}
+
+#[test]
+fn a_configuration_with_a_mistake_changes_nothing() {
+    let site = Site::new("one");
+    let server = site.start();
+    site.set_version("two");
+    site.configure("thraeds = 3");
+    reload_in_vain(&server, "did you mean \"threads\"?");
+    server.get("/").expect(200, "one");
+    // Not even for a worker that is restarted meanwhile.
+    let worker = server.worker();
+    crate::workers::kill(worker, Signal::KILL);
+    wait_until("another worker", || server.workers().iter().any(|other| *other != worker));
+    assert_eq!(server.get("/").status, 200);
+    site.configure("threads = 3");
+    reload(&server, "two");
+}
+
+#[test]
+fn code_that_takes_long_to_load_keeps_nobody_waiting() {
+    let site = Site::new("one");
+    let server = site.start();
+    site.write("versioned.py", format!("import time\ntime.sleep(10)\n{}", APP.replace("VER", "two")));
+    server.signal(Signal::HUP);
+    wait_until("the new worker to be started", || server.workers().len() == 2);
+    for _ in 0..10 {
+        server.get("/").expect(200, "one");
+    }
+    // Who asks again does not wait for it.
+    site.set_version("six");
+    reload(&server, "six");
+    server.wait_for_workers(1);
+}
+
+#[test]
+fn the_number_of_workers_and_the_mounts_are_those_of_the_new_configuration() {
+    let site = Site::new("one");
+    let server = site.start();
+    site.configure("workers = 3");
+    server.signal(Signal::HUP);
+    wait_until("three workers", || server.workers().len() == 3);
+    site.write("gateway.toml", "bind = '127.0.0.1:0'\n[mount]\n'/' = 'app:hello'\n");
+    reload(&server, "Hello from \n");
+    server.wait_for_workers(1);
+}
+
+#[test]
+fn addresses_come_and_go() {
+    let site = Site::new("one");
+    let (first, second) = (site.path().join("first.sock"), site.path().join("second.sock"));
+    let binds = |paths: &[&Path]| {
+        let paths: Vec<_> = paths.iter().map(|path| format!("'unix:{}'", path.display())).collect();
+        format!("bind = ['127.0.0.1:0', {}]", paths.join(", "))
+    };
+    site.configure(&binds(&[&first]));
+    let server = site.start();
+    assert!(first.exists() && !second.exists());
+    site.configure(&binds(&[&second]));
+    server.signal(Signal::HUP);
+    wait_until("the other socket", || second.exists() && !first.exists());
+    // Port 0 is still the same.
+    server.get("/").expect(200, "one");
+    site.configure(&binds(&[Path::new("/no/such/folder/socket")]));
+    reload_in_vain(&server, "/no/such/folder/socket");
+    assert!(second.exists());
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit().code(), Some(0));
+    assert!(!second.exists());
+}
+
+#[test]
+fn reloading_again_and_again_loses_no_request() {
+    let gateway = Gateway::new(["processes:application"]).option("--workers", "2");
+    let server = gateway.option("--drain-idle", "2").start();
+    let load = Load::start(
+        server.address(),
+        &[("/sleep?0.01", Kept, 4), ("/sleep?0.01", New, 4), ("/sleep?2", Kept, 3), ("/sleep?2", New, 3)],
+    );
+    let first = server.wait_for_workers(2);
+    // `RELOADS=15 cargo test` is the long form.
+    let reloads = std::env::var("RELOADS").map_or(3, |reloads| reloads.parse().unwrap());
+    for _ in 0..reloads {
+        sleep(Duration::from_secs(2));
+        server.signal(Signal::HUP);
+    }
+    wait_until("the first workers to be gone", || first.iter().all(|pid| !server.workers().contains(pid)));
+    let tally = load.stop();
+    eprintln!("{} requests were answered", tally.answered);
+    assert!(tally.failed.is_empty(), "{} of {} failed: {:?}", tally.failed.len(), tally.answered, tally.failed);
+    assert!(tally.answered > 500, "{}", tally.answered);
+}

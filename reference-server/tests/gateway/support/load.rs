@@ -1,0 +1,137 @@
+//! Clients that ask all the time, and know what became of each request.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+};
+
+use super::PATIENCE;
+
+/// Clients at work.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Tally>>,
+}
+
+/// What became of the requests.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// How many were answered with 200, completely.
+    pub(crate) answered: usize,
+    /// All others.
+    pub(crate) failed: Vec<Failure>,
+}
+
+/// How a request failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// There was no connection to be had.
+    Refused,
+    /// The connection ended before the first byte of a response.
+    Reset,
+    /// The connection ended within the response.
+    Short,
+    /// The response was another than 200.
+    Status(String),
+}
+
+/// Whether a client uses its connection again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    Kept,
+    New,
+}
+
+impl Load {
+    /// So many clients of each kind ask for their paths until they are stopped.
+    pub(crate) fn start(address: SocketAddr, kinds: &[(&'static str, Connections, usize)]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let kinds = kinds.iter().flat_map(|&(path, connections, count)| vec![(path, connections); count]);
+        let clients = kinds.map(|(path, connections)| {
+            let stop = stop.clone();
+            thread::spawn(move || ask(address, path, connections, &stop))
+        });
+        Load { clients: clients.collect(), stop }
+    }
+
+    /// Lets running requests end, and sums up.
+    pub(crate) fn stop(self) -> Tally {
+        self.stop.store(true, Relaxed);
+        let mut sum = Tally::default();
+        for client in self.clients {
+            let tally = client.join().unwrap();
+            sum.answered += tally.answered;
+            sum.failed.extend(tally.failed);
+        }
+        sum
+    }
+}
+
+fn ask(address: SocketAddr, path: &str, connections: Connections, stop: &AtomicBool) -> Tally {
+    let mut tally = Tally::default();
+    let mut kept = None;
+    while !stop.load(Relaxed) {
+        match exchange(address, path, connections, &mut kept) {
+            Ok(()) => tally.answered += 1,
+            Err(failure) => {
+                kept = None;
+                tally.failed.push(failure);
+                // A server that is gone is not to be asked a thousand times a second.
+                thread::sleep(std::time::Duration::from_millis(10));
+            }
+        }
+    }
+    tally
+}
+
+fn exchange(
+    address: SocketAddr,
+    path: &str,
+    connections: Connections,
+    kept: &mut Option<TcpStream>,
+) -> Result<(), Failure> {
+    let mut stream = match kept.take() {
+        Some(stream) => stream,
+        None => connect(address)?,
+    };
+    let close = if connections == Connections::New { "Connection: close\r\n" } else { "" };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{close}\r\n");
+    stream.write_all(request.as_bytes()).map_err(|_| Failure::Reset)?;
+    let (mut received, mut block) = (Vec::new(), [0; 4096]);
+    let head = loop {
+        match stream.read(&mut block) {
+            Ok(0) | Err(_) if received.is_empty() => return Err(Failure::Reset),
+            Ok(0) | Err(_) => return Err(Failure::Short),
+            Ok(count) => received.extend_from_slice(&block[..count]),
+        }
+        let text = String::from_utf8_lossy(&received);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.expect("a Content-Length").parse().unwrap() {
+                break head.to_owned();
+            }
+        }
+    };
+    if !head.starts_with("HTTP/1.1 200 ") {
+        return Err(Failure::Status(head.lines().next().unwrap_or_default().to_owned()));
+    }
+    if connections == Connections::Kept && !head.contains("connection: close") {
+        *kept = Some(stream);
+    }
+    Ok(())
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| match error.kind() {
+        ErrorKind::ConnectionRefused => Failure::Refused,
+        _ => Failure::Reset,
+    })?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    Ok(stream)
+}
