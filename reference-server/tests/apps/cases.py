@@ -497,7 +497,7 @@ def file_wrapper_of_upper_case(environ, start_response, argument):
 def file_wrapper_without_length(environ, start_response, argument):
     """The kernel says of the files in /proc that they are empty."""
     start_response("200 OK", PLAIN)
-    return environ["wsgi.file_wrapper"](open("/proc/self/stat", "rb"))
+    return environ["wsgi.file_wrapper"](open("/proc/self/status", "rb"))
 
 
 # --- wsgi.input ---
