@@ -173,7 +173,12 @@ impl Runtime {
             Runs::Rescued(shared) => {
                 // This thread runs no jobs, so that no job can keep it from returning.
                 let (sender, receiver) = oneshot::channel();
-                shared.tokio.spawn(async move { drop(sender.send(main.await)) });
+                let jobs = shared.clone();
+                shared.tokio.spawn(async move {
+                    let output = main.await;
+                    jobs.settle().await;
+                    drop(sender.send(output));
+                });
                 let output = receiver.blocking_recv();
                 shared.stop();
                 #[expect(clippy::expect_used, reason = "a panic in `main` goes on here, as it would on this thread")]
@@ -427,6 +432,18 @@ impl Shared {
             state.root_woken = true;
             drop(state);
             root.wake();
+        }
+    }
+
+    /// Waits for the jobs that the end has left over: connections that were cut off have iterables to be closed. A job that
+    /// does not end is left to itself.
+    async fn settle(&self) {
+        for _ in 0..100 {
+            let Load { busy: 0, queue: 0, .. } = self.load() else {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
+            return;
         }
     }
 
