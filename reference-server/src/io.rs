@@ -33,11 +33,13 @@ pub(crate) struct Io {
     watch: Arc<Watch>,
     /// What may still be thrown away before the socket is closed.
     linger: usize,
+    /// The last bytes are with the kernel, which waits for the FIN to send it with them.
+    held: bool,
 }
 
 impl Io {
     pub(crate) fn new(socket: TcpStream, watch: Arc<Watch>) -> Self {
-        Io { socket, watch, linger: LINGER_BYTES }
+        Io { socket, watch, linger: LINGER_BYTES, held: false }
     }
 }
 
@@ -67,8 +69,9 @@ impl Io {
     }
 
     /// Sends what comes right before the connection's end. The kernel is told that there is more, so that it does not
-    /// send a packet for the bytes and another for the FIN: closing, or shutting down, sends both in one.
+    /// send a packet for the bytes and another for the FIN: shutting down sends both in one.
     fn poll_send_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.held = true;
         let send = || Ok(net::send(&self.socket, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?);
         loop {
             ready!(self.socket.poll_write_ready(cx))?;
@@ -159,6 +162,10 @@ impl AsyncWrite for Io {
         // Closing while the client still sends makes the kernel send a reset, which can destroy the answer before the
         // client has read it (RFC 9112, section 9.6). If all has arrived, closing is all there is to do.
         if self.watch.body_is(BodyState::Received) {
+            if self.held {
+                // Closing alone would throw away what is held if the client has sent more than its request.
+                return Pin::new(&mut self.socket).poll_shutdown(cx);
+            }
             return Poll::Ready(Ok(()));
         }
         ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
