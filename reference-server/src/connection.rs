@@ -86,8 +86,9 @@ async fn answer<A: App>(
     let entry = service.access_log.as_ref().map(|log| log.entry(connection.remote_addr(), &parts));
     let input = input(body, watch, service.limits.body);
     let mut record = Record::begin(watch, entry);
-    if let Err(refused) = request::check(&mut parts, !input.is_empty(), &service.limits) {
-        return Ok(last_if_draining(response::refusal(&refused, record), watch));
+    match request::check(&mut parts, !input.is_empty(), &service.limits) {
+        Ok(is_last) => watch.set_last(is_last),
+        Err(refused) => return Ok(last_if_draining(response::refusal(&refused, record), watch)),
     }
     let (method, target) = (parts.method.clone(), parts.uri.path_and_query().cloned());
     let label = || Label { method: method.clone(), target: target.clone(), mount: 0, wait: None };

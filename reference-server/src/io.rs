@@ -1,12 +1,14 @@
 //! The socket as hyper sees it: bytes pass through, and the [`Watch`] learns of them.
 
 use std::{
+    cell::RefCell,
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
+use rustix::net::{self, SendFlags};
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
@@ -18,7 +20,12 @@ use crate::{
 };
 
 /// Up to here it costs less to copy a head and its body together than to have the kernel gather them.
-const FLAT: usize = 1024;
+const FLAT: usize = 2048;
+
+thread_local! {
+    /// Where they are copied to.
+    static COPY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A connection's socket.
 pub(crate) struct Io {
@@ -26,11 +33,13 @@ pub(crate) struct Io {
     watch: Arc<Watch>,
     /// What may still be thrown away before the socket is closed.
     linger: usize,
+    /// The last bytes are with the kernel, which waits for the FIN to send it with them.
+    held: bool,
 }
 
 impl Io {
     pub(crate) fn new(socket: TcpStream, watch: Arc<Watch>) -> Self {
-        Io { socket, watch, linger: LINGER_BYTES }
+        Io { socket, watch, linger: LINGER_BYTES, held: false }
     }
 }
 
@@ -57,6 +66,21 @@ impl Io {
             Poll::Ready(Err(error)) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Sends what comes right before the connection's end. The kernel is told that there is more, so that it does not
+    /// send a packet for the bytes and another for the FIN: shutting down sends both in one.
+    fn poll_send_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.held = true;
+        let send = || Ok(net::send(&self.socket, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?);
+        loop {
+            ready!(self.socket.poll_write_ready(cx))?;
+            match self.socket.try_io(Interest::WRITABLE, send) {
+                // The socket was ready before, and now is so no more.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
     }
 
     fn poll_send_file(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
@@ -106,12 +130,14 @@ impl AsyncWrite for Io {
         let bytes = &bytes[..plain];
         let total = bytes.iter().map(|slice| slice.len()).sum::<usize>();
         let result = if total <= FLAT {
-            let (mut flat, mut end) = ([0; FLAT], 0);
-            for slice in bytes {
-                flat[end..end + slice.len()].copy_from_slice(slice);
-                end += slice.len();
-            }
-            Pin::new(&mut self.socket).poll_write(cx, &flat[..total])
+            COPY.with_borrow_mut(|copy| {
+                copy.clear();
+                bytes.iter().for_each(|slice| copy.extend_from_slice(slice));
+                match self.watch.closes_next() {
+                    true => self.poll_send_last(cx, copy),
+                    false => Pin::new(&mut self.socket).poll_write(cx, copy),
+                }
+            })
         } else {
             Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)
         };
@@ -136,6 +162,10 @@ impl AsyncWrite for Io {
         // Closing while the client still sends makes the kernel send a reset, which can destroy the answer before the
         // client has read it (RFC 9112, section 9.6). If all has arrived, closing is all there is to do.
         if self.watch.body_is(BodyState::Received) {
+            if self.held {
+                // Closing alone would throw away what is held if the client has sent more than its request.
+                return Pin::new(&mut self.socket).poll_shutdown(cx);
+            }
             return Poll::Ready(Ok(()));
         }
         ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;

@@ -10,24 +10,31 @@ use crate::Limits;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str);
 
-/// Checks a request's head, and makes its `Host` the host of an absolute target.
-pub(crate) fn check(parts: &mut Parts, has_body: bool, limits: &Limits) -> Result<(), Refusal> {
+/// Checks a request's head, and makes its `Host` the host of an absolute target. Says whether the client wants the
+/// connection to end with the response (RFC 9112, section 9.6).
+pub(crate) fn check(parts: &mut Parts, has_body: bool, limits: &Limits) -> Result<bool, Refusal> {
     check_method(&parts.method)?;
     check_target(parts, limits)?;
     let mut hosts = 0;
+    let mut is_last = false;
     for (name, value) in &parts.headers {
         if name == header::HOST {
             hosts += 1;
             check_host(value)?;
         } else if name == header::EXPECT {
             check_expect(value)?;
+        } else if name == header::CONNECTION {
+            is_last = value.as_bytes().eq_ignore_ascii_case(b"close");
         }
     }
     // HTTP/1.0 may do without (RFC 9112, section 3.2).
     if hosts > 1 || (hosts == 0 && parts.version != Version::HTTP_10) {
         return Err(Refusal(StatusCode::BAD_REQUEST, "a request needs exactly one Host header"));
     }
-    if has_body { check_framing(&parts.headers, limits) } else { Ok(()) }
+    if has_body {
+        check_framing(&parts.headers, limits)?;
+    }
+    Ok(is_last)
 }
 
 /// Methods are case-sensitive, and those with other characters than these do not exist (RFC 9110, section 9.1).

@@ -103,6 +103,8 @@ pub(crate) struct Watch {
     command: AtomicU8,
     /// A response broke off whose end only the connection's end could have shown.
     reset: AtomicBool,
+    /// The connection ends with this response, as its client has asked.
+    last: AtomicBool,
     task: Mutex<Option<Waker>>,
     body_reader: Mutex<Option<Waker>>,
     /// The log's entry of a request whose response has all been handed to hyper, and may not be written yet.
@@ -131,6 +133,7 @@ impl Watch {
             fin: AtomicU64::new(0),
             command: AtomicU8::new(Command::Serve as u8),
             reset: AtomicBool::new(false),
+            last: AtomicBool::new(false),
             task: Mutex::new(None),
             body_reader: Mutex::new(None),
             unflushed: Mutex::new(None),
@@ -235,6 +238,15 @@ impl Watch {
 
     pub(crate) fn is_half_closed(&self) -> bool {
         self.fin.load(Relaxed) != 0
+    }
+
+    pub(crate) fn set_last(&self, is_last: bool) {
+        self.last.store(is_last, Relaxed);
+    }
+
+    /// Whether hyper, having written what it has, closes the connection without waiting for anything.
+    pub(crate) fn closes_next(&self) -> bool {
+        self.last.load(Relaxed) && self.is(Phase::Idle) && self.body_is(BodyState::Received)
     }
 
     pub(crate) fn break_off(&self) {

@@ -1,5 +1,11 @@
 //! Connections: how long they live, what they carry, and in which order.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
 use crate::support::{ECHOES, EVERYTHING, End, Gateway, files::pattern};
 
 #[test]
@@ -33,6 +39,21 @@ fn connection_close_is_honoured() {
     let response = client.response();
     assert_eq!((response.status, response.header("connection").as_deref()), (200, Some("close")));
     assert!(client.closed());
+}
+
+#[test]
+fn the_last_response_arrives_although_the_client_has_sent_more_than_its_request() {
+    let server = EVERYTHING.server();
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let request = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        // Both end early where the server resets the connection, and has every right to.
+        let _ = client.write_all(&[&request[..], &[b'x'; 100_000]].concat());
+        let mut response = Vec::new();
+        let _ = client.read_to_end(&mut response);
+        assert!(response.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&response));
+    }
 }
 
 #[test]
