@@ -34,6 +34,7 @@ impl Lint {
     /// What is to be looked at, if anything is.
     pub(crate) fn of(environ: &Environ) -> Option<Arc<Self>> {
         let reporter = environ.extension::<Reporter>()?.clone();
+        reporter.keeps_objects();
         Some(Arc::new(Lint { reporter, started: AtomicBool::new(false), iterating: AtomicBool::new(false) }))
     }
 
@@ -68,7 +69,7 @@ impl Lint {
     fn not_called(&self, py: Python<'_>, callable: &Bound<'_, PyAny>, error: &PyErr) {
         // What is raised before any of the callable's own code runs is about its arguments.
         if error.is_instance_of::<PyTypeError>(py) && error.traceback(py).is_none() {
-            self.report(rules::WSGI_CALLABLE, error::summary(py, error), || definition(callable));
+            self.reporter.report_once(rules::WSGI_CALLABLE, error::summary(py, error), || definition(callable));
         } else {
             self.raised(py, error);
         }

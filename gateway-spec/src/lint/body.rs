@@ -22,7 +22,7 @@ pub(super) struct Promise {
 /// Watches a body. A file stays one: there is nothing about it that its type does not say.
 pub(super) fn watch(body: Body, call: Arc<Call>, promise: Promise) -> Body {
     if !promise.is_typed && body.len().is_some_and(|len| len > 0) {
-        call.report(rules::TYPE_MISSING, "", "there is a body, and no Content-Type");
+        call.report_body(rules::TYPE_MISSING, "there is a body, and no Content-Type");
     }
     match body.into_file() {
         Ok(range) => range.also_keeping(Ending(call)).into(),
@@ -60,11 +60,11 @@ impl Watched {
     fn block(&mut self, len: usize) {
         self.yielded += len as u64;
         if !self.promise.is_typed && len > 0 {
-            self.call.report(rules::TYPE_MISSING, "", "there is a body, and no Content-Type");
+            self.call.report_body(rules::TYPE_MISSING, "there is a body, and no Content-Type");
         }
         if let Some(promised) = self.promise.length.filter(|promised| self.yielded > *promised) {
             let seen = format!("the body has {} bytes or more, and Content-Length is {promised}", self.yielded);
-            self.call.report(rules::TOO_MANY, "", seen);
+            self.call.report_body(rules::TOO_MANY, seen);
         }
     }
 
@@ -73,7 +73,7 @@ impl Watched {
         let yielded = self.yielded;
         if let Some(promised) = self.promise.length.filter(|promised| yielded < *promised) {
             let seen = format!("the body ended after {yielded} bytes, and Content-Length is {promised}");
-            self.call.report(rules::TOO_FEW, "", seen);
+            self.call.report_body(rules::TOO_FEW, seen);
         }
         if let Some(hint) = self.hint.filter(|hint| yielded != *hint) {
             let seen = format!("the body said that it has {hint} bytes, and had {yielded}");

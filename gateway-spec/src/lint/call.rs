@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use http::Method;
+use http::{HeaderMap, Method, header};
 
 use super::{Finding, Rule, Settings, Side, response, rules};
 use crate::{Environ, Error, ErrorLog, Extension, Kind, Status};
@@ -47,6 +47,8 @@ pub(crate) struct Call {
     /// The application was found fault with: why its call failed is known.
     faulted: AtomicBool,
     held: Mutex<Vec<Weak<&'static str>>>,
+    /// Where the head was given, if the application's language can tell.
+    head: Mutex<Option<String>>,
 }
 
 /// Something of the request that the application has to let go of: named, so that a finding can say what.
@@ -66,6 +68,7 @@ impl Call {
             broken: AtomicBool::new(false),
             faulted: AtomicBool::new(false),
             held: Mutex::default(),
+            head: Mutex::default(),
         }
     }
 
@@ -73,6 +76,11 @@ impl Call {
     /// one.
     pub(super) fn report(&self, rule: Rule, subject: &str, seen: impl Into<String>) {
         self.report_with(rule, subject, seen, || None);
+    }
+
+    /// Reports that the body breaks `rule`, by which it should be as the head says.
+    pub(super) fn report_body(&self, rule: Rule, seen: impl Into<String>) {
+        self.report_with(rule, "", seen, || lock(&self.head).clone());
     }
 
     pub(super) fn report_with(
@@ -87,15 +95,21 @@ impl Call {
         }
         // What a server does wrong it does everywhere.
         let path = if rule.side == Side::Server { "" } else { &self.path };
-        {
-            let mut memory = lock(&self.memory);
-            let place = memory.reported.hasher().hash_one((rule.id, path, subject));
-            if memory.reported.len() >= FINDINGS || !memory.reported.insert(place) {
-                return;
-            }
+        if self.is_new(rule, path, subject) {
+            self.show(rule, seen.into(), traceback());
         }
+    }
+
+    /// Whether this place is not known yet. It is from now on.
+    fn is_new(&self, rule: Rule, path: &str, subject: &str) -> bool {
+        let mut memory = lock(&self.memory);
+        let place = memory.reported.hasher().hash_one((rule.id, path, subject));
+        memory.reported.len() < FINDINGS && memory.reported.insert(place)
+    }
+
+    fn show(&self, rule: Rule, seen: String, traceback: Option<String>) {
         let request = format!("{} {}", self.method, self.path);
-        let finding = Finding::new(rule, request, seen.into(), traceback());
+        let finding = Finding::new(rule, request, seen, traceback);
         match &self.settings.sink {
             Some(sink) => sink(&finding),
             None => self.log.write(&finding.to_string()),
@@ -245,16 +259,43 @@ impl Reporter {
         self.0.report_with(rule, subject, seen, traceback);
     }
 
-    /// Checks what `start_response` was given. [`Lint`](crate::Lint) does that as well, later, and knows no traceback.
-    pub fn check_head(&self, status: &Status, headers: &http::HeaderMap, traceback: impl Fn() -> Option<String>) {
-        response::check_head(&self.0, status, headers, &traceback);
+    /// Reports that `rule` was broken by what is the same for every path, unless it was reported before.
+    pub fn report_once(&self, rule: Rule, seen: impl Into<String>, traceback: impl FnOnce() -> Option<String>) {
+        self.0.faulted.store(true, Relaxed);
+        if self.0.is_new(rule, "", "") {
+            self.0.show(rule, seen.into(), traceback());
+        }
     }
 
-    /// Reports that the application failed because of what is no fault that was reported already.
-    pub fn failed(&self, seen: impl Into<String>, traceback: impl FnOnce() -> Option<String>) {
-        if !self.0.faulted.load(Relaxed) && !self.0.broken.load(Relaxed) && !self.0.is_over() {
-            self.report(rules::FAILS, "", seen, traceback);
+    /// Checks what `start_response` was given. [`Lint`](crate::Lint) does that as well, later, and knows no traceback.
+    pub fn check_head(&self, status: &Status, headers: &HeaderMap, traceback: impl Fn() -> Option<String>) {
+        response::check_head(&self.0, status, headers, &traceback);
+        // Only with these can the body turn out to be another than was said.
+        if headers.contains_key(header::CONTENT_LENGTH) || !headers.contains_key(header::CONTENT_TYPE) {
+            *lock(&self.0.head) = traceback();
         }
+    }
+
+    /// Reports that the application failed, if that is no consequence of what was reported already. The same failure,
+    /// which is one at the same place in the code, is reported once whatever the path.
+    pub fn failed(&self, seen: impl Into<String>, traceback: impl FnOnce() -> Option<String>) {
+        let call = &*self.0;
+        let explained = call.faulted.swap(true, Relaxed) || call.broken.load(Relaxed) || call.is_over();
+        if explained || !call.is_new(rules::FAILS, &call.path, "") {
+            return;
+        }
+        let traceback = traceback();
+        let frames = |line: &&str| line.trim_start().starts_with("File ");
+        let place: Option<String> = traceback.as_ref().map(|traceback| traceback.lines().filter(frames).collect());
+        if place.is_none_or(|place| call.is_new(rules::FAILS, "", &place)) {
+            call.show(rules::FAILS, seen.into(), traceback);
+        }
+    }
+
+    /// Says that the application's language has a garbage collector: that it keeps what belongs to a request means
+    /// nothing.
+    pub fn keeps_objects(&self) {
+        lock(&self.0.held).clear();
     }
 }
 

@@ -19,9 +19,8 @@ pub(super) fn watch(response: Response, call: Arc<Call>) -> Response {
     let declared = declared_length(&call, response.headers()).filter(|_| !is_bodiless);
     let differs = declared.zip(response.body().len()).filter(|(declared, length)| declared != length);
     if let Some((declared, length)) = differs {
-        call.report(
+        call.report_body(
             rules::LENGTH_DIFFERS,
-            "",
             format!("Content-Length is {declared}, and the body has {length} bytes"),
         );
     }
@@ -84,7 +83,7 @@ fn declared_length(call: &Call, headers: &HeaderMap) -> Option<u64> {
         [] => None,
         [value] if input::number(value).is_some() => input::number(value),
         _ => {
-            call.report(rules::LENGTH, "", format!("Content-Length is {values:?}"));
+            call.report_body(rules::LENGTH, format!("Content-Length is {values:?}"));
             None
         }
     }

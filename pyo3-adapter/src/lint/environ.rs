@@ -24,7 +24,7 @@ const WSGI: [&str; 7] = [
 ];
 
 /// Keys that no header may become.
-const WITHHELD: [&str; 4] = ["HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "HTTP_PROXY", "HTTP_TRANSFER_ENCODING"];
+const WITHHELD: [&str; 3] = ["HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "HTTP_PROXY"];
 
 /// Checks what this host hands over.
 pub(super) fn check_given(lint: &Lint, dict: &Bound<'_, PyDict>) {

@@ -103,6 +103,11 @@ impl Input {
     fn close(&self, py: Python<'_>) {
         self.0.closed(py, rules::WSGI_INPUT_CLOSED, "wsgi.input");
     }
+
+    /// Whatever else the real one has.
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.inner.bind(py).getattr(name)
+    }
 }
 
 /// `wsgi.errors`.
@@ -128,5 +133,10 @@ impl Errors {
 
     fn close(&self, py: Python<'_>) {
         self.0.closed(py, rules::WSGI_ERRORS_CLOSED, "wsgi.errors");
+    }
+
+    /// Whatever else the real one has.
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.inner.bind(py).getattr(name)
     }
 }

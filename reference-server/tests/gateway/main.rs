@@ -15,6 +15,7 @@ mod git;
 mod http;
 mod http_framing;
 mod leaks;
+mod lint;
 mod loading;
 mod mercurial;
 mod mounts;

@@ -55,7 +55,9 @@ impl<A: App> Client<A> {
         {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             log.requests += group.len();
-            log.sent = group.first().map(|exchange| exchange.title.clone()).unwrap_or_default();
+            let Some(first) = group.first() else { return Vec::new() };
+            log.sent.clone_from(&first.title);
+            log.is_odd = first.is_odd;
         }
         let mut tasks = JoinSet::new();
         for exchange in group {

@@ -13,6 +13,9 @@ pub(super) struct Exchange {
     pub(super) head: request::Builder,
     pub(super) body: Body,
     pub(super) takes: Takes,
+    /// Whether an application may well fail with it: PEP 3333 knows no path of `*`, and not all that is no UTF-8 can be
+    /// understood.
+    pub(super) is_odd: bool,
 }
 
 /// What is in the request's body, block by block.
@@ -45,23 +48,22 @@ const FORM_TYPE: (&str, &str) = ("content-type", "application/x-www-form-urlenco
 /// All requests to an application at `prefix`; `paths` are its user's.
 pub(super) fn all(prefix: &str, paths: &[String]) -> Groups {
     let root = Place(format!("{prefix}/"));
-    let mut groups = VecDeque::new();
-    if prefix.is_empty() {
-        groups.push_back(vec![Place("*".into()).to("OPTIONS", "the server itself")]);
-    } else {
-        groups.push_back(vec![Place(prefix.to_owned()).to("GET", "without a slash at its end")]);
+    let mut alone = root.methods();
+    alone.extend(root.bodies());
+    alone.extend(root.clients());
+    if !prefix.is_empty() {
+        alone.push(Place(prefix.to_owned()).to("GET", "without a slash at its end"));
     }
-    groups.extend(root.methods().into_iter().map(|exchange| vec![exchange]));
-    groups.extend(root.bodies().into_iter().map(|exchange| vec![exchange]));
-    groups.extend(odd_paths(prefix).map(|exchange| vec![exchange]));
-    groups.extend(root.clients().into_iter().map(|exchange| vec![exchange]));
-    groups.push_back(root.crowd());
     for path in paths {
         let place = Place(format!("{prefix}{path}"));
-        groups.extend(place.plain().into_iter().map(|exchange| vec![exchange]));
-        groups.extend(place.clients().into_iter().map(|exchange| vec![exchange]));
+        alone.extend(place.plain());
+        alone.extend(place.clients());
     }
-    groups.into()
+    let mut groups: Groups = alone.into_iter().map(|exchange| vec![exchange]).collect();
+    groups.push(root.crowd());
+    // A failure is reported once, and with these it might not be.
+    groups.extend(odd(prefix).into_iter().map(|exchange| vec![Exchange { is_odd: true, ..exchange }]));
+    groups
 }
 
 /// What is sent last, when what belongs to earlier requests should be gone.
@@ -79,6 +81,7 @@ impl Place {
             head: request::Builder::new().method(method).uri(&self.0).header(header::HOST, "example.org"),
             body: Body::None,
             takes: Takes::All,
+            is_odd: false,
         }
     }
 
@@ -96,7 +99,8 @@ impl Place {
             head.header("if-none-match", "\"x\", *").header("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")
         }));
         exchanges.push(self.to("GET", "a part").with(|head| head.header("range", "bytes=0-3")));
-        exchanges.extend(["DELETE", "OPTIONS", "PATCH", "BREW"].map(|method| self.to(method, "another method")));
+        // Nothing that would delete or replace what is there.
+        exchanges.push(self.to("OPTIONS", "what can be done"));
         exchanges
     }
 
@@ -111,7 +115,7 @@ impl Place {
                 .with(|head| form(head).header("expect", "100-continue"))
                 .carrying(Body::Known(FORM)),
             self.to("POST", "a form that breaks off").with(form).carrying(Body::Broken(FORM)),
-            self.to("PUT", "lines of bytes").with(octets).carrying(Body::Known(&["a\r\n\0", "\u{ff}\n", "\n\nend"])),
+            self.to("POST", "lines of bytes").with(octets).carrying(Body::Known(&["a\r\n\0", "\u{ff}\n", "\n\nend"])),
             self.to("GET", "a body where none is expected").carrying(Body::Known(&["text"])),
         ]
     }
@@ -137,10 +141,17 @@ impl Place {
     }
 }
 
-fn odd_paths(prefix: &str) -> impl Iterator<Item = Exchange> {
+/// Requests that are well-formed, and nothing more.
+fn odd(prefix: &str) -> Vec<Exchange> {
     let paths =
         ["//", "/no/such/page", "/a%2Fb%20c", "/caf%C3%A9", "/%ff", "/%25%32%65", "/../x", "/x;y=z,1'!$&()*+@:~"];
-    paths.into_iter().map(move |path| Place(format!("{prefix}{path}")).to("GET", "an odd path"))
+    let mut odd: Vec<_> =
+        paths.map(|path| Place(format!("{prefix}{path}")).to("GET", "an odd path")).into_iter().collect();
+    odd.push(Place(format!("{prefix}/")).to("BREW", "a method that nobody knows"));
+    if prefix.is_empty() {
+        odd.push(Place("*".into()).to("OPTIONS", "the server itself"));
+    }
+    odd
 }
 
 fn many_headers(head: request::Builder) -> request::Builder {
