@@ -45,12 +45,25 @@ pub use select::Selection;
 pub use target::{Error, Target};
 
 /// The probe application as a Python module without dependencies: any WSGI server can host its `application`.
+///
+/// ```
+/// assert!(gateway_spec::conformance::WSGI_PROBE.contains("application = "));
+/// ```
 pub const WSGI_PROBE: &str = include_str!("conformance/probe/wsgi.py");
 
 /// The probe application as a CGI program, in Python without dependencies.
+///
+/// ```
+/// assert!(gateway_spec::conformance::CGI_PROBE.starts_with("#!"));
+/// ```
 pub const CGI_PROBE: &str = include_str!("conformance/probe/cgi.py");
 
 /// One thing that a server is asked to do, and what must come of it.
+///
+/// ```
+/// let case = gateway_spec::conformance::cases().find(|case| case.id == "G-8.1/1").unwrap();
+/// assert_eq!(case.title, "HEAD");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Case {
@@ -77,6 +90,12 @@ pub struct Case {
 type Demand = (Level, &'static str);
 
 /// What kind of application the server hosts.
+///
+/// ```
+/// use gateway_spec::conformance::Kind;
+///
+/// assert_eq!(Kind::Wsgi.as_str(), "wsgi");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -89,6 +108,12 @@ pub enum Kind {
 }
 
 /// What a case found.
+///
+/// ```
+/// use gateway_spec::conformance::Verdict;
+///
+/// assert_eq!(Verdict::Fail.to_string(), "FAIL");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// What was expected; or what the texts that bind this server allow as well.
@@ -102,6 +127,14 @@ pub enum Verdict {
 }
 
 /// A case's verdict about a server, and why.
+///
+/// ```no_run
+/// # use gateway_spec::conformance::{Target, cases, judge};
+/// # let target = Target::find("http://127.0.0.1:8000/")?;
+/// let judgement = judge(&target, cases().next().unwrap());
+/// println!("{judgement}");
+/// # Ok::<(), gateway_spec::conformance::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Judgement {
@@ -124,6 +157,14 @@ pub(crate) enum Miss {
 }
 
 /// Runs a case against a server.
+///
+/// ```no_run
+/// use gateway_spec::conformance::{Target, Verdict, cases, judge};
+///
+/// let target = Target::find("http://127.0.0.1:8000/")?;
+/// assert!(cases().all(|case| judge(&target, case).verdict != Verdict::Fail));
+/// # Ok::<(), gateway_spec::conformance::Error>(())
+/// ```
 pub fn judge(target: &Target, case: &'static Case) -> Judgement {
     let judgement = |verdict, reason| Judgement { case, verdict, reason };
     if !case.hosts.contains(&target.kind()) {
@@ -148,11 +189,23 @@ pub fn judge(target: &Target, case: &'static Case) -> Judgement {
 
 impl Case {
     /// The clause that it shows.
+    ///
+    /// ```
+    /// let case = gateway_spec::conformance::cases().find(|case| case.id == "G-8.1/1").unwrap();
+    /// assert_eq!(case.clause(), "G-8.1");
+    /// ```
     pub fn clause(&self) -> &'static str {
         self.id.split('/').next().unwrap_or(self.id)
     }
 
     /// The texts beside this contract that demand it, and how strictly.
+    ///
+    /// ```
+    /// use gateway_spec::spec::Level;
+    ///
+    /// let case = gateway_spec::conformance::cases().find(|case| case.id == "G-8.1/1").unwrap();
+    /// assert_eq!(case.demands().next(), Some((Level::Must, "RFC 9110, 9.3.2")));
+    /// ```
     pub fn demands(&self) -> impl Iterator<Item = (Level, &'static str)> {
         [self.pep, self.cgi, self.http].into_iter().flatten()
     }
@@ -172,7 +225,11 @@ impl Case {
 }
 
 impl Kind {
-    /// The name that [`Kind::named`] knows.
+    /// Its name: `rust`, `wsgi` or `cgi`.
+    ///
+    /// ```
+    /// assert_eq!(gateway_spec::conformance::Kind::Rust.as_str(), "rust");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Rust => "rust",
@@ -188,6 +245,10 @@ impl Kind {
 
 impl Verdict {
     /// `pass`, `warn`, `FAIL` or `skip`: what is bad stands out.
+    ///
+    /// ```
+    /// assert_eq!(gateway_spec::conformance::Verdict::Skip.as_str(), "skip");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Pass => "pass",

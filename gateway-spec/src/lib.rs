@@ -87,4 +87,8 @@ pub use write::{Writer, Writing};
 
 /// The version of the contract that this crate is the Rust form of: major, minor. WSGI and CGI applications find it as
 /// `gateway.version` in their environ.
+///
+/// ```
+/// assert_eq!(gateway_spec::VERSION, (1, 0));
+/// ```
 pub const VERSION: (u8, u8) = (1, 0);

@@ -17,6 +17,10 @@ use super::{Case, Kind, Outcome, Target};
 use crate::spec::Level;
 
 /// All cases, in the order of the contract.
+///
+/// ```
+/// assert!(gateway_spec::conformance::cases().count() >= 120);
+/// ```
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     let early = [call::CASES, environ::CASES, headers::CASES, input::CASES, start_response::CASES, body::CASES];
     let late = [server::CASES, framing::CASES, connection::CASES, wsgi::CASES, wsgi_streams::CASES, cgi::CASES];

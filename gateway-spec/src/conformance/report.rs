@@ -6,6 +6,12 @@ use super::{Judgement, Verdict};
 use crate::spec;
 
 /// What was found of one server.
+///
+/// ```
+/// use gateway_spec::conformance::Column;
+///
+/// assert_eq!(Column::new("nobody").summary(), "nobody: 0 pass, 0 warn, 0 fail, 0 skipped");
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Column {
@@ -16,6 +22,13 @@ pub struct Column {
 }
 
 /// What was found of several servers: judged by the same cases, in the same order.
+///
+/// ```
+/// use gateway_spec::conformance::{Column, Matrix};
+///
+/// let matrix: Matrix = [Column::new("one"), Column::new("two")].into_iter().collect();
+/// assert_eq!(matrix.columns.len(), 2);
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Matrix {
@@ -25,21 +38,39 @@ pub struct Matrix {
 
 impl Column {
     /// A server of which nothing is known yet.
+    ///
+    /// ```
+    /// assert!(gateway_spec::conformance::Column::new("gunicorn 27").judgements.is_empty());
+    /// ```
     pub fn new(name: impl Into<String>) -> Self {
         Column { name: name.into(), judgements: Vec::new() }
     }
 
     /// How many cases had this verdict.
+    ///
+    /// ```
+    /// use gateway_spec::conformance::{Column, Verdict};
+    ///
+    /// assert_eq!(Column::new("nobody").count(Verdict::Pass), 0);
+    /// ```
     pub fn count(&self, verdict: Verdict) -> usize {
         self.judgements.iter().filter(|judgement| judgement.verdict == verdict).count()
     }
 
     /// Whether no case failed; if `strict`, none warned either.
+    ///
+    /// ```
+    /// assert!(gateway_spec::conformance::Column::new("nobody").conforms(true));
+    /// ```
     pub fn conforms(&self, strict: bool) -> bool {
         self.count(Verdict::Fail) == 0 && !(strict && self.count(Verdict::Warn) > 0)
     }
 
     /// The counts in a line.
+    ///
+    /// ```
+    /// println!("{}", gateway_spec::conformance::Column::new("nobody").summary());
+    /// ```
     pub fn summary(&self) -> String {
         let [pass, warn, fail, skip] =
             [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skip].map(|verdict| self.count(verdict));
@@ -49,6 +80,11 @@ impl Column {
 
 impl Matrix {
     /// One object, with each case and what each server made of it.
+    ///
+    /// ```
+    /// let matrix = gateway_spec::conformance::Matrix::default();
+    /// assert!(matrix.to_json().starts_with(r#"{"servers":["#));
+    /// ```
     pub fn to_json(&self) -> String {
         let names = self.columns.iter().map(|column| {
             let counts = [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skip]
@@ -78,6 +114,11 @@ impl Matrix {
     }
 
     /// Tables: a summary, the cases by section, and what was seen where it was not what was expected.
+    ///
+    /// ```
+    /// let matrix = gateway_spec::conformance::Matrix::default();
+    /// assert!(matrix.to_markdown().starts_with("| server |"));
+    /// ```
     pub fn to_markdown(&self) -> String {
         let mut text = String::from("| server | pass | warn | fail | skipped |\n|---|---:|---:|---:|---:|\n");
         for column in &self.columns {

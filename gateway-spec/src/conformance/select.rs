@@ -5,11 +5,25 @@ use std::str::FromStr;
 use super::{Case, cases};
 
 /// A section (`G-7`), a clause (`G-7.3`) or a case (`G-7.3/1`).
+///
+/// ```
+/// use gateway_spec::conformance::Selection;
+///
+/// assert!("G-7".parse::<Selection>().is_ok());
+/// assert!("G-99".parse::<Selection>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection(String);
 
 impl Selection {
     /// Whether `case` is one of those that are meant.
+    ///
+    /// ```
+    /// use gateway_spec::conformance::{Selection, cases};
+    ///
+    /// let first: Selection = "G-1".parse().unwrap();
+    /// assert!(cases().filter(|case| first.holds(case)).all(|case| case.clause().starts_with("G-1.")));
+    /// ```
     pub fn holds(&self, case: &Case) -> bool {
         // What comes behind must be the next part of the id: G-1 is not the beginning of G-10.
         let rest = case.id.strip_prefix(self.0.as_str());

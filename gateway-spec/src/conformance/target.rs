@@ -17,6 +17,13 @@ use super::{
 };
 
 /// A server that hosts the probe application.
+///
+/// ```no_run
+/// use gateway_spec::conformance::Target;
+/// let target = Target::find("http://127.0.0.1:8000/")?;
+/// println!("{} hosts the probe", target.software());
+/// # Ok::<(), gateway_spec::conformance::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Target {
     address: SocketAddr,
@@ -31,6 +38,12 @@ pub struct Target {
 }
 
 /// Why a server cannot be judged.
+///
+/// ```
+/// use gateway_spec::conformance::{Error, Target};
+///
+/// assert!(matches!(Target::find("ftp://example.org"), Err(Error::Url(_))));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -48,6 +61,12 @@ pub(crate) struct Dump(BTreeMap<String, (String, Vec<u8>)>);
 
 impl Target {
     /// Looks for the probe application at `url`: `http://HOST[:PORT][/PREFIX]`.
+    ///
+    /// ```no_run
+    /// # use gateway_spec::conformance::Target;
+    /// let target = Target::find("http://127.0.0.1:8000/")?;
+    /// # Ok::<(), gateway_spec::conformance::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error`] if there is none.
@@ -87,16 +106,37 @@ impl Target {
     }
 
     /// What kind of application it hosts.
+    ///
+    /// ```no_run
+    /// # use gateway_spec::conformance::Target;
+    /// let target = Target::find("http://127.0.0.1:8000/")?;
+    /// println!("a host of {}", target.kind().as_str());
+    /// # Ok::<(), gateway_spec::conformance::Error>(())
+    /// ```
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Whether it claims to keep this contract.
+    ///
+    /// ```no_run
+    /// # use gateway_spec::conformance::Target;
+    /// let target = Target::find("http://127.0.0.1:8000/")?;
+    /// println!("claims it: {}", target.claims());
+    /// # Ok::<(), gateway_spec::conformance::Error>(())
+    /// ```
     pub fn claims(&self) -> bool {
         self.claims
     }
 
     /// What it calls itself (SERVER_SOFTWARE); may be empty.
+    ///
+    /// ```no_run
+    /// # use gateway_spec::conformance::Target;
+    /// let target = Target::find("http://127.0.0.1:8000/")?;
+    /// println!("this is {}", target.software());
+    /// # Ok::<(), gateway_spec::conformance::Error>(())
+    /// ```
     pub fn software(&self) -> &str {
         &self.software
     }
@@ -205,6 +245,13 @@ impl Target {
     }
 
     /// Lets the probe forget the events of this run.
+    ///
+    /// ```no_run
+    /// # use gateway_spec::conformance::Target;
+    /// let target = Target::find("http://127.0.0.1:8000/")?;
+    /// target.forget();
+    /// # Ok::<(), gateway_spec::conformance::Error>(())
+    /// ```
     pub fn forget(&self) {
         // If it does not, little is lost.
         let _ = self.get(&format!("/forget?key={}", self.run.trim_end_matches('-')));
