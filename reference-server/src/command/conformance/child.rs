@@ -84,6 +84,8 @@ fn spawn(start: &Start, port: u16, log: &PathBuf) -> io::Result<process::Child> 
     }
     // Nothing of this may be seen by an application.
     command.env("HTTP_X_PROBE_ENVIRONMENT", "1").env("PROBE_SECRET", "1");
+    // Not every server looks for modules where it is.
+    command.env("PYTHONPATH", &start.folder);
     let log = File::create(log)?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
 }
