@@ -15,8 +15,15 @@ use crate::{error::LoadError, resolve::Target, strings::Strings};
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The variables that follow from the request and the mount, beside those of [`CgiKey`]: middleware cannot set them.
-const OWN: [&str; 6] =
-    ["DOCUMENT_ROOT", "GATEWAY_INTERFACE", "PATH_TRANSLATED", "REDIRECT_STATUS", "SCRIPT_FILENAME", "UNIQUE_ID"];
+const OWN: [&str; 7] = [
+    "DOCUMENT_ROOT",
+    "GATEWAY_INTERFACE",
+    "PATH_TRANSLATED",
+    "REDIRECT_STATUS",
+    "SCRIPT_FILENAME",
+    "UNIQUE_ID",
+    "gateway.version",
+];
 
 /// The variables that only who knows the client may set: middleware can, a configuration cannot.
 const CLIENT: [&str; 4] = ["AUTH_TYPE", "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_USER"];
@@ -59,6 +66,8 @@ impl Variables {
         let mut block = Strings::default();
         let mut put = |name: &str, value: &[u8]| block.push(&[name.as_bytes(), b"=", value]);
         put("GATEWAY_INTERFACE", b"CGI/1.1");
+        let (major, minor) = gateway_spec::VERSION;
+        put("gateway.version", format!("{major}.{minor}").as_bytes());
         put("SCRIPT_NAME", &target.script_name);
         put("SCRIPT_FILENAME", target.program.as_os_str().as_bytes());
         put("DOCUMENT_ROOT", self.document_root.as_os_str().as_bytes());

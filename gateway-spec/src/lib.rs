@@ -56,6 +56,8 @@ struct Readme;
 mod app;
 pub mod blocking;
 mod body;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connection;
 mod environ;
 mod error;
@@ -82,3 +84,11 @@ pub use input::{Input, Reader, Source};
 pub use lint::Lint;
 pub use start_response::{Response, StartResponse, Started};
 pub use write::{Writer, Writing};
+
+/// The version of the contract that this crate is the Rust form of: major, minor. WSGI and CGI applications find it as
+/// `gateway.version` in their environ.
+///
+/// ```
+/// assert_eq!(gateway_spec::VERSION, (1, 0));
+/// ```
+pub const VERSION: (u8, u8) = (1, 0);

@@ -221,6 +221,7 @@ fn constants<'py>(py: Python<'py>, names: &Names, host: &Host) -> PyResult<Bound
     let dict = PyDict::new(py);
     dict.set_item(names.key(CgiKey::ServerSoftware), &host.software)?;
     dict.set_item("wsgi.version", (1, 0))?;
+    dict.set_item("gateway.version", gateway_spec::VERSION)?;
     let nothing = Input::new(gateway_spec::Input::empty(), host.blocking.clone());
     dict.set_item("wsgi.input", Bound::new(py, nothing)?)?;
     dict.set_item("wsgi.errors", Bound::new(py, Errors::new(host.error_log.clone()))?)?;

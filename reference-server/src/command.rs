@@ -7,13 +7,14 @@
 //! ```
 //!
 //! Supervisor and workers are the same program with the same arguments; before them a worker has one more, its role.
-//! `gateway check` has a way of its own: [`check`].
+//! `gateway check` and `gateway conformance` have ways of their own: [`check`], [`conformance`].
 
 mod apps;
 mod banner;
 mod bind;
 mod check;
 mod config;
+mod conformance;
 mod control;
 mod failure;
 mod load;
@@ -31,6 +32,7 @@ use std::{env, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use check::CheckOptions;
+use conformance::ConformanceOptions;
 use options::ServeOptions;
 use supervisor::TAKE_OVER;
 use worker::WORKER;
@@ -51,6 +53,9 @@ enum Action {
     /// Check applications against the contract.
     #[command(long_about = check::ABOUT, after_long_help = check::EXAMPLES)]
     Check(Box<CheckOptions>),
+    /// Judge a server by the cases of the gateway contract.
+    #[command(long_about = conformance::ABOUT, after_long_help = conformance::EXAMPLES)]
+    Conformance(Box<ConformanceOptions>),
 }
 
 /// Runs the command with the arguments of this process.
@@ -68,6 +73,7 @@ pub(crate) fn run() -> ExitCode {
         }
         None => match Cli::try_parse_from(&args).map(|cli| cli.action) {
             Ok(Action::Check(options)) => check::run(&options),
+            Ok(Action::Conformance(options)) => conformance::run(&options),
             // What `serve` is to do, or what is wrong, takes a closer look.
             Ok(Action::Serve(_)) | Err(_) => serve::run(args, None),
         },

@@ -69,6 +69,7 @@ fn the_table() {
         ("SERVER_PROTOCOL", "HTTP/1.1"),
         ("SERVER_SOFTWARE", concat!("gateway/", env!("CARGO_PKG_VERSION"))),
         ("UNIQUE_ID", "7f"),
+        ("gateway.version", "1.0"),
     ];
     assert_eq!(block, expected.map(|(name, value)| (name.into(), value.into())).into());
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gateway_spec::{Body, BoxApp, Environ, FileRange, Response, Result, Source, StartResponse};
+use gateway_spec::{Body, BoxApp, Environ, FileRange, Response, Result, Source, StartResponse, conformance};
 use http::{HeaderValue, header};
 
 use super::nearest::did_you_mean;
@@ -13,10 +13,11 @@ pub(super) enum Builtin {
     Hello,
     Echo,
     Environ,
+    Probe,
 }
 
 impl Builtin {
-    const ALL: [Builtin; 3] = [Builtin::Hello, Builtin::Echo, Builtin::Environ];
+    const ALL: [Builtin; 4] = [Builtin::Hello, Builtin::Echo, Builtin::Environ, Builtin::Probe];
 
     /// # Errors
     /// What to tell the person who wrote `name`.
@@ -32,6 +33,7 @@ impl Builtin {
             Builtin::Hello => "hello",
             Builtin::Echo => "echo",
             Builtin::Environ => "environ",
+            Builtin::Probe => "probe",
         }
     }
 
@@ -40,6 +42,7 @@ impl Builtin {
             Builtin::Hello => BoxApp::new(hello),
             Builtin::Echo => BoxApp::new(echo),
             Builtin::Environ => BoxApp::new(environ),
+            Builtin::Probe => BoxApp::new(conformance::probe()),
         }
     }
 }
