@@ -9,6 +9,7 @@
 //! Supervisor and workers are the same program with the same arguments; before them a worker has one more, its role.
 //! `gateway check` has a way of its own: [`check`].
 
+mod admin;
 mod apps;
 mod banner;
 mod bind;
@@ -16,10 +17,12 @@ mod check;
 mod config;
 mod control;
 mod failure;
+mod liveness;
 mod load;
 mod nearest;
 mod options;
 mod print_config;
+mod roster;
 mod serve;
 mod settings;
 mod supervisor;

@@ -4,6 +4,8 @@
 
 mod support;
 
+mod access_log;
+mod admin;
 mod big_bodies;
 mod cgi;
 mod cgi_output;
@@ -15,6 +17,7 @@ mod git;
 mod http;
 mod http_framing;
 mod leaks;
+mod liveness;
 mod loading;
 mod mercurial;
 mod mounts;
