@@ -10,6 +10,8 @@ use reference_server::scoreboard::Snapshot;
 
 /// An event loop that has not come round for so long does not come round.
 const LOOP_LIMIT: Duration = Duration::from_secs(10);
+/// A worker tries once a second whether the interpreter can be had, and looks so old in between.
+const PULSE: Duration = Duration::from_secs(1);
 /// A worker publishes four times a second. After so long it is worth asking why it does not.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -35,7 +37,11 @@ impl Patience {
             (1, timeout) => in_loop.map(|limit| limit + Duration::from_secs(timeout.into())),
             _ => in_loop,
         };
-        Patience { event_loop, interpreter: limit, stopped: in_loop.unwrap_or(LOOP_LIMIT) }
+        Patience {
+            event_loop,
+            interpreter: limit.map(|limit| limit + PULSE),
+            stopped: in_loop.unwrap_or(LOOP_LIMIT),
+        }
     }
 }
 
@@ -204,7 +210,7 @@ mod tests {
     #[test]
     fn slow_is_not_hung() {
         let busy = |snapshot: &mut Snapshot| {
-            (snapshot.loop_age, snapshot.gil_age) = (10_000, Some(30_000));
+            (snapshot.loop_age, snapshot.gil_age) = (10_000, Some(31_000));
             (snapshot.in_flight, snapshot.busy, snapshot.queue, snapshot.stuck) = (500, 32, 400, 31);
         };
         assert_eq!(verdict(busy, &patience()), None);
@@ -214,9 +220,9 @@ mod tests {
     fn each_way_to_be_stuck_is_known() {
         let hung = |hang| Some(Health::Hung(hang));
         assert_eq!(verdict(|snapshot| snapshot.loop_age = 10_250, &patience()), hung(Hang::Loop));
-        assert_eq!(verdict(|snapshot| snapshot.gil_age = Some(30_250), &patience()), hung(Hang::Interpreter));
+        assert_eq!(verdict(|snapshot| snapshot.gil_age = Some(31_250), &patience()), hung(Hang::Interpreter));
         assert_eq!(verdict(|snapshot| snapshot.stuck = 32, &patience()), Some(Health::Exhausted));
-        assert_eq!(silent(ProcessState::Runs), [(31, Health::Hung(Hang::Process))]);
+        assert_eq!(silent(ProcessState::Runs), [(32, Health::Hung(Hang::Process))]);
     }
 
     #[test]
@@ -236,7 +242,7 @@ mod tests {
     fn what_hangs_has_hung_for_good() {
         let mut liveness = Liveness::default();
         let mut stuck = snapshot(1);
-        stuck.gil_age = Some(31_000);
+        stuck.gil_age = Some(31_250);
         assert!(liveness.look(Some(&stuck), ProcessState::Runs, SECOND, &patience()).is_some());
         assert_eq!(liveness.look(Some(&snapshot(2)), ProcessState::Runs, SECOND, &patience()), None);
         assert_eq!(liveness.health(), Health::Hung(Hang::Interpreter));
@@ -255,7 +261,7 @@ mod tests {
     fn a_worker_that_never_says_anything_is_stopped_or_hung() {
         let look = |state, passed| Liveness::default().look(None, state, passed, &patience());
         assert_eq!(look(ProcessState::Runs, 10 * SECOND), None);
-        assert_eq!(look(ProcessState::Runs, 31 * SECOND), Some(Health::Hung(Hang::Process)));
+        assert_eq!(look(ProcessState::Runs, 32 * SECOND), Some(Health::Hung(Hang::Process)));
         assert_eq!(look(ProcessState::Stopped, 31 * SECOND), Some(Health::Stopped));
     }
 
