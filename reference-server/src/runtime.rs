@@ -137,7 +137,7 @@ impl Runtime {
     pub fn with_queue(threads: usize, queue: usize) -> io::Result<Self> {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         if threads <= 1 {
-            let inline = Inline::new(tokio.handle().clone())?;
+            let inline = Inline::new(tokio.handle().clone(), queue)?;
             return Ok(Runtime { kind: Runs::Inline(tokio, inline) });
         }
         let state = State { epoch: 1, lead_wanted: true, watchdog_asleep: true, ..State::default() };
