@@ -13,6 +13,7 @@ pub struct Capacity(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    size: usize,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
@@ -27,8 +28,13 @@ pub(crate) struct Place {
 impl Capacity {
     /// Lets `running` programs run at once, at least one, and `queue` requests wait for them to end.
     pub fn new(running: usize, queue: usize) -> Self {
-        let places = Arc::new(Semaphore::new(running.clamp(1, Semaphore::MAX_PERMITS)));
-        Capacity(Arc::new(Shared { places, waiting: AtomicUsize::new(0), queue }))
+        let size = running.clamp(1, Semaphore::MAX_PERMITS);
+        Capacity(Arc::new(Shared { size, places: Arc::new(Semaphore::new(size)), waiting: AtomicUsize::new(0), queue }))
+    }
+
+    /// How many programs run.
+    pub fn running(&self) -> usize {
+        self.0.size - self.0.places.available_permits()
     }
 
     /// Waits for a place, in order of arrival. None if the queue is full.
@@ -69,7 +75,9 @@ mod tests {
     fn places_are_given_in_order_and_the_queue_is_bounded() {
         let capacity = Capacity::new(1, 1);
         let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert_eq!(capacity.running(), 0);
         let first = pin!(capacity.place()).poll(&mut cx);
+        assert_eq!(capacity.running(), 1);
         let mut second = pin!(capacity.place());
         assert!(second.as_mut().poll(&mut cx).is_pending());
         assert!(matches!(pin!(capacity.place()).poll(&mut cx), std::task::Poll::Ready(None)));

@@ -27,6 +27,7 @@
 //! | `disconnected` | `gateway.disconnected` |
 //! | `overtime` | calls that take too long |
 //! | `lint` | what a callable does that PEP 3333 does not allow, where [`gateway_spec::Lint`] looks for it |
+//! | `pulse`, `stacks` | whether the interpreter can be had, and what its threads do |
 //! | `text` | the border between bytes and `str` |
 //!
 //! [PEP 3333]: https://peps.python.org/pep-3333/
@@ -45,6 +46,8 @@ mod lint;
 mod load;
 mod modules;
 mod overtime;
+mod pulse;
+mod stacks;
 mod start_response;
 mod text;
 
@@ -52,3 +55,6 @@ pub use app::Wsgi;
 pub use error::LoadError;
 pub use interpreter::{finish, initialize, version};
 pub use modules::{imported_files, write_no_bytecode};
+pub use overtime::stuck;
+pub use pulse::Pulse;
+pub use stacks::dump_stacks_on;

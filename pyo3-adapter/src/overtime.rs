@@ -78,6 +78,12 @@ pub(crate) fn limited<T>(
     })
 }
 
+/// How many calls were given up and have not returned: their threads cannot be interrupted.
+pub fn stuck() -> usize {
+    let desks = DESKS.lock().unwrap_or_else(PoisonError::into_inner);
+    desks.iter().filter(|desk| desk.lock().as_ref().is_some_and(|call| call.stage != Stage::InTime)).count()
+}
+
 impl Desk {
     fn new() -> Arc<Self> {
         static GUARD: Once = Once::new();

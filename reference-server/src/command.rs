@@ -9,6 +9,7 @@
 //! Supervisor and workers are the same program with the same arguments; before them a worker has one more, its role.
 //! `gateway check` and `gateway conformance` have ways of their own: [`check`], [`conformance`].
 
+mod admin;
 mod apps;
 mod banner;
 mod bind;
@@ -17,10 +18,12 @@ mod config;
 mod conformance;
 mod control;
 mod failure;
+mod liveness;
 mod load;
 mod nearest;
 mod options;
 mod print_config;
+mod roster;
 mod serve;
 mod settings;
 mod supervisor;

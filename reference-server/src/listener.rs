@@ -81,6 +81,14 @@ impl Listener {
         }
     }
 
+    /// The same socket once more.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Listener { socket: self.socket.try_clone()?, place: self.place.clone() })
+    }
+
     /// The path of the unix socket that is listened on.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {

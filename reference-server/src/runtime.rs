@@ -38,8 +38,8 @@ pub(crate) use meter::Meter;
 const STACK: usize = 8 << 20;
 /// How many jobs the leader runs before it looks after the event loop again.
 const BATCH: usize = 32;
-/// How many jobs may wait for a thread.
-const BACKLOG: usize = 1024;
+/// How many jobs may wait for a thread, if nothing else is said.
+const QUEUE: usize = 1024;
 /// How many jobs may have left their places. Each keeps its thread.
 const WAITING: usize = 256;
 /// A job that takes less is quick.
@@ -69,6 +69,8 @@ struct Shared {
     tokio: tokio::runtime::Runtime,
     /// How many threads may run jobs at once. There is one thread more, so that one always drives the event loop.
     limit: usize,
+    /// How many jobs may wait for a thread.
+    queue: usize,
     state: Mutex<State>,
     /// Jobs that have left their places wait here to return.
     place: Condvar,
@@ -125,9 +127,17 @@ impl Runtime {
     /// # Errors
     /// What starting the runtime or its first threads reports.
     pub fn new(threads: usize) -> io::Result<Self> {
+        Runtime::with_queue(threads, QUEUE)
+    }
+
+    /// The same, in which at most `queue` jobs wait for a thread, in order of arrival; a further one is refused.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_queue(threads: usize, queue: usize) -> io::Result<Self> {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         if threads <= 1 {
-            let inline = Inline::new(tokio.handle().clone())?;
+            let inline = Inline::new(tokio.handle().clone(), queue)?;
             return Ok(Runtime { kind: Runs::Inline(tokio, inline) });
         }
         let state = State { epoch: 1, lead_wanted: true, watchdog_asleep: true, ..State::default() };
@@ -135,6 +145,7 @@ impl Runtime {
             this: this.clone(),
             tokio,
             limit: threads,
+            queue,
             state: Mutex::new(state),
             place: Condvar::new(),
             bark: Condvar::new(),
@@ -192,7 +203,7 @@ impl Blocking for Shared {
     fn submit(&self, job: Arc<dyn Job>, admission: Admission) -> Result<()> {
         let mut state = self.lock();
         let queue = state.jobs.len() + state.pooled.len();
-        if admission == Admission::Begin && queue >= BACKLOG {
+        if admission == Admission::Begin && queue >= self.queue {
             state.refused += 1;
             return Err(Kind::Overloaded.into());
         }

@@ -9,7 +9,7 @@ mod python;
 use std::{path::Path, time::Duration};
 
 use gateway_spec::{App, BoxApp, Environ, Lint, Response, StartResponse};
-use reference_server::{Files, Mounts};
+use reference_server::{Files, Mounts, scoreboard::Vitals};
 
 use super::{
     failure::{Failure, Report},
@@ -18,7 +18,7 @@ use super::{
     target::{Mount, Target},
 };
 
-pub(super) use python::{Python, imported_files};
+pub(super) use python::{DUMP_STACKS, Python, imported_files};
 
 /// A target that is loaded. Python callables are called without the allocation that a [`BoxApp`] costs with each request:
 /// nowhere else would it be felt.
@@ -96,6 +96,18 @@ impl<'a> Loader<'a> {
             }
         }
         if reports.is_empty() { Ok(loaded) } else { Err(Failure::Load(reports)) }
+    }
+
+    /// Tells how applications are, whenever that is asked.
+    pub(super) fn vitals(&self, python: &Python) -> impl Fn(&mut Vitals) + Send + use<> {
+        let of_python = python.vitals();
+        #[cfg(feature = "cgi")]
+        let running = self.running.clone();
+        move |vitals| {
+            of_python(vitals);
+            #[cfg(feature = "cgi")]
+            (vitals.cgi_processes = running.running() as u64);
+        }
     }
 
     /// Loads one target.

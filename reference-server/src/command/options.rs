@@ -82,6 +82,11 @@ pub(super) struct ServeOptions {
     #[arg(value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: u16,
 
+    /// How many calls may wait for a thread, in order of arrival; a further one is answered with 503 at once
+    #[arg(long, env = "GATEWAY_QUEUE", hide_env_values = true)]
+    #[arg(value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) queue: u32,
+
     /// How long one call of a Python application may take; 0 is without end. A longer one is answered with 504, its
     /// stack is logged, and it is interrupted
     #[arg(long, env = "GATEWAY_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "300")]
@@ -182,6 +187,16 @@ pub(super) struct ServeOptions {
     /// request is answered, with Connection: close
     #[arg(long, env = "GATEWAY_DRAIN_IDLE", hide_env_values = true, value_name = "SECONDS", default_value = "5")]
     pub(super) drain_idle: u32,
+
+    /// Replace a worker that hangs for so long: by code that keeps the interpreter to itself, for one. Its Python stacks
+    /// are logged first. Slow code is no hang. 0 is never
+    #[arg(long, env = "GATEWAY_WORKER_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "30")]
+    pub(super) worker_timeout: u32,
+
+    /// Address of the admin listener, HOST:PORT or unix:PATH: /healthz, /readyz, /metrics for Prometheus, /status for
+    /// people, /status.json. Whoever can connect can read there what is requested
+    #[arg(long, env = "GATEWAY_ADMIN", hide_env_values = true, value_name = "ADDRESS")]
+    pub(super) admin: Option<Bind>,
 
     /// What to log on standard error
     #[arg(long, env = "GATEWAY_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]

@@ -1,6 +1,7 @@
 //! The supervisor: it listens, keeps workers running that accept what arrives, and obeys signals.
 //!
-//! It loads no Python, runs no event loop and has one thread; nothing that an application does can stop it.
+//! It loads no Python, runs no event loop and has one thread, and one more for the admin listener if there is one; nothing
+//! that an application does can stop it.
 //!
 //! ```text
 //!  signals ──────────┐                    ┌─▶ start, drain, kill
@@ -23,12 +24,15 @@
 //! | `seats` | starts, replaces and ends workers until there are those that are wanted |
 //! | `ends` | learns of workers' ends |
 //! | `cause` | why a process ended |
+//! | `vitals` | workers that hang, or are stopped |
+//! | `admin` | listens for whoever asks how things are |
 //! | `orders` | signals |
 //! | `reload` | HUP |
 //! | `upgrade` | USR2 |
 //! | `recycle` | workers that are to be replaced: old, big, or tired of requests |
 //! | `systemd` | tells systemd |
 
+mod admin;
 mod cause;
 mod child;
 mod ends;
@@ -40,6 +44,7 @@ mod seats;
 mod sockets;
 mod systemd;
 mod upgrade;
+mod vitals;
 mod worker;
 
 use std::{
@@ -48,6 +53,7 @@ use std::{
     fs::File,
     os::unix::net::UnixStream,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -59,9 +65,11 @@ use super::{
     banner::banner,
     control::Control,
     failure::Failure,
+    roster::Roster,
     serve::{cannot, print},
     settings::Settings,
 };
+use admin::Admin;
 use cause::OomKills;
 use orders::Ending;
 use plan::Plan;
@@ -98,6 +106,11 @@ pub(super) struct Supervisor {
     upgrade: Upgrade,
     systemd: Systemd,
     oom_kills: OomKills,
+    /// When workers were last looked at.
+    looked: Instant,
+    /// What the admin listener tells.
+    roster: Arc<Roster>,
+    admin: Option<Admin>,
 }
 
 impl Supervisor {
@@ -112,11 +125,17 @@ impl Supervisor {
     ) -> Result<Self, Failure> {
         // From here on signals are kept until they are looked at.
         let signals = orders::watch().map_err(|error| cannot("watch for signals", &error))?;
-        let (predecessor, sockets) = match predecessor {
-            Some(Predecessor { control, sockets }) => (Some(control), Some(sockets)),
-            None => (None, None),
+        let (predecessor, sockets, admin) = match predecessor {
+            Some(Predecessor { control, sockets, admin }) => (Some(control), Some(sockets), admin),
+            None => (None, None, None),
         };
         let plan = Plan::first(settings, sockets)?;
+        let roster = Roster::new();
+        let mut admin = Admin::listen(&plan.settings.options, admin)?;
+        // As long as another supervisor serves, it answers.
+        if let (Some(admin), None) = (&mut admin, &predecessor) {
+            admin.start(&roster).map_err(|error| cannot("start the admin listener", &error))?;
+        }
         Ok(Supervisor {
             args,
             signals,
@@ -132,6 +151,9 @@ impl Supervisor {
             upgrade: Upgrade::new(predecessor),
             systemd: Systemd::new(),
             oom_kills: OomKills::now(),
+            looked: Instant::now(),
+            roster,
+            admin,
         })
     }
 
@@ -145,10 +167,12 @@ impl Supervisor {
             self.relieve_predecessor();
             if self.workers.is_empty() {
                 if let Some(ending) = &self.ending {
+                    self.stop_admin();
                     return Ok(ending.code());
                 }
                 if let Some(failure) = self.failure.take().filter(|_| !self.has_served) {
                     self.plan.stop_listening(false);
+                    self.stop_admin();
                     return Err(failure);
                 }
             }
@@ -156,8 +180,10 @@ impl Supervisor {
             self.obey_signals();
             self.hear_workers();
             self.bury_the_dead();
+            self.look_after_workers();
             self.hear_upgrade();
             self.tell_systemd();
+            self.call_the_roll();
         }
     }
 
@@ -185,6 +211,9 @@ impl Supervisor {
         if !self.upgrade.is_successor() {
             // Its predecessor has printed this, and says that it goes.
             print(&banner(&self.plan.settings, self.plan.listeners()));
+            if let Some(admin) = &self.admin {
+                print(&format!("admin at {}\n", admin.place()));
+            }
         }
         self.systemd.ready();
     }
@@ -194,4 +223,6 @@ impl Supervisor {
 pub(super) struct Predecessor {
     pub(super) control: Control,
     pub(super) sockets: Vec<sockets::Socket>,
+    /// That of the admin listener.
+    pub(super) admin: Option<sockets::Socket>,
 }

@@ -112,10 +112,9 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     #[cfg(feature = "cgi")]
     cgi_adapter::keep_descriptors_private();
     let access_log = access_log(options)?;
-    let runtime = Runtime::new(options.threads.into()).map_err(|error| cannot("start threads", &error))?;
-    let mounts = settings.mounts.iter().map(|(mount, _)| mount.prefix.clone()).collect();
-    let scoreboard = Scoreboard::new(scoreboard, &runtime, mounts);
-    let mut server = builder(options).multiprocess(multiprocess).blocking(runtime.blocking()).scoreboard(scoreboard);
+    let runtime = Runtime::with_queue(options.threads.into(), options.queue as usize)
+        .map_err(|error| cannot("start threads", &error))?;
+    let mut server = builder(options).multiprocess(multiprocess).blocking(runtime.blocking());
     if multiprocess {
         server = server.balance(balance);
     }
@@ -127,7 +126,8 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     }
     let sources = options.reload.then(Sources::look).transpose().map_err(|error| cannot("look at sources", &error))?;
     let mut python = Python::default();
-    let app = Loader::new(options).load_all(&settings.mounts, &mut python)?;
+    let loader = Loader::new(options);
+    let app = loader.load_all(&settings.mounts, &mut python)?;
     if let Some(sources) = sources {
         let (config, has_python) = (config_file, python.runs());
         let more = move || {
@@ -136,7 +136,13 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
         };
         sources.watch(more, orders.changed()).map_err(|error| cannot("watch sources", &error))?;
     }
-    let drain = orders.serving(access_log.as_ref().map_or_else(Weak::new, Arc::downgrade));
+    let mounts = app.prefixes().map(|prefix| if prefix.is_empty() { "/" } else { prefix }.to_owned()).collect();
+    let vitals = loader.vitals(&python);
+    server = server.scoreboard(Scoreboard::new(scoreboard, &runtime, mounts).vitals(vitals));
+    let drain = orders.serving(
+        access_log.as_ref().map_or_else(Weak::new, Arc::downgrade),
+        Duration::from_secs(options.graceful_timeout.into()),
+    );
     let served = runtime.block_on(server.listen(listeners).serve_until(app, drain));
     #[cfg(feature = "cgi")]
     cgi_adapter::end_programs();

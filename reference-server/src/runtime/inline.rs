@@ -27,7 +27,7 @@ use gateway_spec::{
 use scoped_tls::scoped_thread_local;
 use tokio::{runtime::Handle, task::yield_now};
 
-use super::{BACKLOG, BATCH, Load, Queued, STACK};
+use super::{BATCH, Load, Queued, STACK};
 use crate::marks;
 
 /// Runs each job at once, inside the task that submits it, if no other is half done.
@@ -45,6 +45,8 @@ pub(super) struct Inline {
 /// What waits for the half-done job, and has waited.
 #[derive(Default)]
 struct Queue {
+    /// How many may wait.
+    limit: usize,
     jobs: VecDeque<Queued>,
     waits: u64,
     wait_nanos: u64,
@@ -91,14 +93,14 @@ thread_local! {
 scoped_thread_local!(static LEAVING: Yielder<Enter, Leave>);
 
 impl Inline {
-    pub(super) fn new(tokio: Handle) -> io::Result<Arc<Self>> {
+    pub(super) fn new(tokio: Handle, queue: usize) -> io::Result<Arc<Self>> {
         let stack = DefaultStack::new(STACK)?;
         Ok(Arc::new_cyclic(|this| Inline {
             this: this.clone(),
             tokio,
             stack: Mutex::new(Some(stack)),
             taken: AtomicBool::new(false),
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue { limit: queue, ..Queue::default() }),
         }))
     }
 
@@ -184,7 +186,7 @@ impl Inline {
 impl Queue {
     fn push(&mut self, job: Arc<dyn Job>, admission: Admission) -> Result<()> {
         let begins = admission == Admission::Begin;
-        if begins && self.jobs.len() >= BACKLOG {
+        if begins && self.jobs.len() >= self.limit {
             self.refused += 1;
             return Err(Kind::Overloaded.into());
         }

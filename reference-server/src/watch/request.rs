@@ -110,7 +110,13 @@ impl Label {
     /// The path alone: what stands in a query is nobody's business.
     fn path(&self) -> String {
         let path = self.target.as_ref().map_or("*", PathAndQuery::path).as_bytes();
-        let mut shown = path[..path.len().min(PATH)].escape_ascii().to_string();
+        let mut shown = String::new();
+        for &byte in &path[..path.len().min(PATH)] {
+            match byte {
+                b' '..=b'~' => shown.push(char::from(byte)),
+                _ => shown.extend(byte.escape_ascii().map(char::from)),
+            }
+        }
         if path.len() > PATH {
             shown.push('…');
         }

@@ -4,6 +4,8 @@
 
 mod support;
 
+mod access_log;
+mod admin;
 mod big_bodies;
 mod cgi;
 mod cgi_output;
@@ -17,6 +19,7 @@ mod http;
 mod http_framing;
 mod leaks;
 mod lint;
+mod liveness;
 mod loading;
 mod mercurial;
 mod mounts;

@@ -1,5 +1,6 @@
 //! What the tests have in common: a running `gateway`, a client that sees every byte, and the programs around them.
 
+pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod curl;
 pub(crate) mod files;

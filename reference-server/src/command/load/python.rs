@@ -1,7 +1,11 @@
 //! Python callables, and the interpreter that they live in.
 
-use pyo3_adapter::Wsgi;
+use std::sync::Arc;
+
 pub(in super::super) use pyo3_adapter::imported_files;
+use pyo3_adapter::{Pulse, Wsgi};
+use reference_server::scoreboard::Vitals;
+use rustix::process::Signal;
 
 use super::{Loaded, Loader, Report};
 
@@ -10,7 +14,11 @@ use super::{Loaded, Loader, Report};
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {
     runs: bool,
+    pulse: Option<Arc<Pulse>>,
 }
+
+/// Has a worker write the stacks of its Python threads to the log.
+pub(in super::super) const DUMP_STACKS: Signal = Signal::USR2;
 
 impl Python {
     /// Whether it has been started.
@@ -28,8 +36,25 @@ impl Python {
             if loader.reload {
                 pyo3_adapter::write_no_bytecode();
             }
+            pyo3_adapter::dump_stacks_on(DUMP_STACKS.as_raw()).map_err(report)?;
+            // Without a pulse the interpreter is never found to be held: the worker serves all the same.
+            self.pulse = Pulse::start().ok();
         }
         Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(loader.timeout).stream(stream))).map_err(report)
+    }
+}
+
+impl Python {
+    /// How the interpreter is, whenever that is asked.
+    pub(in super::super) fn vitals(&self) -> impl Fn(&mut Vitals) + Send + use<> {
+        let pulse = self.pulse.clone();
+        move |vitals| {
+            if let Some(pulse) = &pulse {
+                vitals.gil_ticks = Some(pulse.beats());
+                vitals.gil_wait = pulse.waited();
+                vitals.stuck = pyo3_adapter::stuck() as u64;
+            }
+        }
     }
 }
 

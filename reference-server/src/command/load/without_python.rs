@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
+use reference_server::scoreboard::Vitals;
+use rustix::process::Signal;
+
 use super::{Loaded, Loader, Report};
+
+/// A signal that workers ignore: there are no stacks.
+pub(in super::super) const DUMP_STACKS: Signal = Signal::USR2;
 
 /// No Python.
 #[derive(Debug, Default)]
@@ -20,5 +26,9 @@ impl Python {
 
     pub(super) fn load(&mut self, target: &str, _: bool, _: &Loader<'_>) -> Result<Loaded, Report> {
         Err(super::left_out(&format!("wsgi:{target}"), "python"))
+    }
+
+    pub(in super::super) fn vitals(&self) -> impl Fn(&mut Vitals) + Send + use<> {
+        |_| {}
     }
 }

@@ -56,6 +56,7 @@ impl Supervisor {
                     self.heard(index, message);
                 }
                 let worker = self.workers.swap_remove(index);
+                self.count_end(&worker, status);
                 worker.balance.leave();
                 self.ended(worker, status);
             } else {

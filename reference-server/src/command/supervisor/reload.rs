@@ -18,6 +18,9 @@ impl Supervisor {
         match next {
             Ok(next) => {
                 tracing::info!("reloading: worker by worker, each when its successor is READY");
+                if next.settings.options.admin != self.plan.settings.options.admin {
+                    tracing::warn!("another address of the admin listener takes a new supervisor: send USR2");
+                }
                 let trial = self.workers.iter().any(|worker| worker.is_ready());
                 let before = std::mem::replace(&mut self.plan, next);
                 self.seats.values_mut().for_each(Backoff::forgive);

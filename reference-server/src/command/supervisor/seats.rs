@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Supervisor, recycle,
-    worker::{State, Worker},
+    worker::Worker,
 };
 
 /// How long a seat stays empty after its worker has failed once, and at most.
@@ -76,7 +76,7 @@ impl Supervisor {
 
     /// Replaces a worker, one at a time: until its successor is READY it serves on, and so do all others.
     fn replace_one(&mut self) {
-        if self.workers.iter().any(|worker| worker.state == State::Starting) {
+        if self.workers.iter().any(Worker::is_starting) {
             return;
         }
         let due = self.workers.iter().find_map(|worker| {
@@ -125,8 +125,10 @@ impl Supervisor {
     fn kill_the_late(&mut self) {
         let now = Instant::now();
         for worker in self.workers.iter_mut().filter(|worker| worker.deadline().is_some_and(|time| time <= now)) {
-            tracing::warn!("worker {} (process {}) has not ended in time and is killed", worker.seat, worker.pid);
-            worker.kill();
+            if !worker.aborted {
+                tracing::warn!("worker {} (process {}) has not ended in time and is killed", worker.seat, worker.pid);
+            }
+            worker.end_by_force();
         }
     }
 }

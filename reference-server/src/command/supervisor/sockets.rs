@@ -52,14 +52,11 @@ pub(super) fn open(options: &ServeOptions, open: &[Rc<Socket>]) -> Result<Vec<Rc
     }
     let mut sockets = Vec::new();
     for bind in &options.bind {
-        let address = match bind {
-            Bind::Path(path) => Bind::Path(absolute(path, options)).to_string(),
-            other => other.to_string(),
-        };
+        let address = address(bind, options);
         let known = open.iter().find(|socket| socket.address == address);
         sockets.push(match known {
             Some(socket) => socket.clone(),
-            None => Rc::new(listen(bind, address, options)?),
+            None => Rc::new(listen(bind, options)?),
         });
     }
     Ok(sockets)
@@ -83,7 +80,8 @@ pub(super) fn from_systemd() -> Result<Vec<Rc<Socket>>, Failure> {
     numbers.into_iter().map(socket).collect()
 }
 
-fn listen(bind: &Bind, address: String, options: &ServeOptions) -> Result<Socket, Failure> {
+pub(super) fn listen(bind: &Bind, options: &ServeOptions) -> Result<Socket, Failure> {
+    let address = address(bind, options);
     let owner = options.socket_owner;
     let access = SocketAccess {
         mode: Some(options.socket_mode.0),
@@ -96,6 +94,14 @@ fn listen(bind: &Bind, address: String, options: &ServeOptions) -> Result<Socket
         Bind::Descriptor(number) => inherited(*number).map_err(|source| not_inherited(&address, source))?,
     };
     Ok(Socket { has_file: matches!(bind, Bind::Path(_)), address, listener })
+}
+
+/// What an address is known by.
+pub(super) fn address(bind: &Bind, options: &ServeOptions) -> String {
+    match bind {
+        Bind::Path(path) => Bind::Path(absolute(path, options)).to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// Paths begin where `--chdir` says, which the supervisor itself does not go to.

@@ -94,6 +94,6 @@ impl Supervisor {
 
     /// Whether somebody serves, as far as anybody should.
     fn is_healthy(&self) -> bool {
-        self.ending.is_some() || self.wanted == 0 || self.workers.iter().any(Worker::is_ready)
+        self.ending.is_some() || self.wanted == 0 || self.workers.iter().any(Worker::is_sound)
     }
 }

@@ -26,6 +26,9 @@ use super::{
 /// The first argument of a supervisor that takes over from another.
 pub(in super::super) const TAKE_OVER: &str = "take-over";
 
+/// What stands before the address of the admin listener's socket where sockets are handed over.
+const ADMIN: &str = "admin ";
+
 /// Both sides of an upgrade: this process may have come by one, and may go by one.
 #[derive(Debug)]
 pub(super) struct Upgrade {
@@ -82,8 +85,11 @@ pub(in super::super) fn take_over() -> Result<Predecessor, Failure> {
         let listener = Listener::try_from(socket).map_err(|error| cannot("take a socket over", &error))?;
         Ok(Socket::handed_over(address.to_owned(), listener))
     };
-    let sockets = addresses.lines().zip(descriptors).map(socket).collect::<Result<_, Failure>>()?;
-    Ok(Predecessor { control, sockets })
+    let mut sockets = addresses.lines().zip(descriptors).map(socket).collect::<Result<Vec<_>, Failure>>()?;
+    // It comes last, if there is one.
+    let admin = sockets.pop_if(|socket| socket.address.starts_with(ADMIN));
+    let admin = admin.map(|socket| Socket::handed_over(socket.address[ADMIN.len()..].to_owned(), socket.listener));
+    Ok(Predecessor { control, sockets, admin })
 }
 
 impl Supervisor {
@@ -104,8 +110,12 @@ impl Supervisor {
                 command.env(variable, value);
             }
         }
-        let addresses: Vec<_> = self.plan.sockets.iter().map(|socket| socket.address.as_str()).collect();
-        let sockets: Vec<_> = self.plan.listeners().map(|listener| listener.as_fd()).collect();
+        let mut addresses: Vec<_> = self.plan.sockets.iter().map(|socket| socket.address.clone()).collect();
+        let mut sockets: Vec<_> = self.plan.listeners().map(|listener| listener.as_fd()).collect();
+        if let Some(admin) = &self.admin {
+            addresses.push(format!("{ADMIN}{}", admin.socket().address));
+            sockets.push(admin.socket().listener.as_fd());
+        }
         match child::start(&mut command, addresses.join("\n"), &sockets) {
             Ok((pid, control)) => {
                 tracing::info!("{} is started as the new supervisor, process {pid}", program.display());
@@ -122,6 +132,9 @@ impl Supervisor {
             && let Some(predecessor) = self.upgrade.predecessor.take()
         {
             predecessor.send(&Message::Ready);
+            if let Some(Err(error)) = self.admin.as_mut().map(|admin| admin.start(&self.roster)) {
+                tracing::error!("cannot start the admin listener: {error}");
+            }
         }
     }
 
@@ -133,6 +146,7 @@ impl Supervisor {
             Some(Message::Ready) => {
                 tracing::info!("the new supervisor (process {pid}) is READY; this one (process {}) ends", getpid());
                 self.upgrade.taken_over = true;
+                self.admin.as_ref().inspect(|admin| admin.stop());
                 self.systemd.main_pid(pid);
                 self.end_gracefully();
             }

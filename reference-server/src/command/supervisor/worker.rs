@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, Write as _},
     os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,13 +16,20 @@ use rustix::{
 };
 
 use super::{
-    super::control::{Control, Message},
+    super::{
+        control::{Control, Message},
+        liveness::{Health, Liveness},
+        roster::Duty,
+    },
     child,
     plan::Plan,
 };
 
 /// How much longer than its applications' time a worker has to end.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// How long it may take to abort.
+const ABORT: Duration = Duration::from_secs(1);
 
 /// A worker process.
 #[derive(Debug)]
@@ -32,8 +40,8 @@ pub(super) struct Worker {
     /// None once it has closed its end.
     pub(super) control: Option<Control>,
     /// A file in memory that the worker writes what it does to.
-    #[expect(dead_code, reason = "kept open for whoever reads it")]
-    pub(super) scoreboard: OwnedFd,
+    pub(super) scoreboard: Arc<File>,
+    pub(super) liveness: Liveness,
     /// Its place among those who share connections: while it is replaced there are two in its seat.
     pub(super) balance: Balance,
     pub(super) place: usize,
@@ -47,6 +55,8 @@ pub(super) struct Worker {
     pub(super) failed: Option<(u8, String)>,
     /// Why it is to be replaced.
     pub(super) retire: Option<String>,
+    /// It had its time to end, and was told so in a way that leaves stacks in the log.
+    pub(super) aborted: bool,
 }
 
 /// How far a worker is.
@@ -87,7 +97,8 @@ impl Worker {
             seat,
             pid,
             control: Some(control),
-            scoreboard,
+            scoreboard: Arc::new(scoreboard.into()),
+            liveness: Liveness::default(),
             balance: Balance::new(board.try_clone()?, place),
             place,
             plan: plan.id,
@@ -96,16 +107,37 @@ impl Worker {
             started: Instant::now(),
             failed: None,
             retire: None,
+            aborted: false,
         })
     }
 
+    /// Whether it serves. One that is stopped does not.
     pub(super) fn is_ready(&self) -> bool {
-        matches!(self.state, State::Ready { .. })
+        matches!(self.state, State::Ready { .. }) && self.liveness.health() != Health::Stopped
+    }
+
+    /// Whether it serves, and is not hung.
+    pub(super) fn is_sound(&self) -> bool {
+        self.is_ready() && !matches!(self.liveness.health(), Health::Hung(_))
+    }
+
+    pub(super) fn duty(&self) -> Duty {
+        match (self.liveness.health(), self.state) {
+            (Health::Hung(_), _) => Duty::Hung,
+            (Health::Stopped, _) => Duty::Stopped,
+            (_, State::Starting) => Duty::Starting,
+            (_, State::Ready { .. }) => Duty::Ready,
+            (_, State::Draining { .. } | State::Killed) => Duty::Draining,
+        }
     }
 
     /// Whether it sits in its seat, or is about to.
     pub(super) fn is_seated(&self) -> bool {
-        matches!(self.state, State::Starting | State::Ready { .. })
+        self.is_starting() || self.is_ready()
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        self.state == State::Starting && self.liveness.health() != Health::Stopped
     }
 
     /// When it will be killed.
@@ -129,10 +161,26 @@ impl Worker {
             State::Starting => self.kill(),
             State::Ready { .. } => {
                 self.tell(&Message::Drain);
-                self.state = State::Draining { until: Instant::now() + graceful + LAST_WORDS };
+                self.let_finish(graceful);
             }
             State::Draining { .. } | State::Killed => {}
         }
+    }
+
+    /// Gives it its time from now on.
+    pub(super) fn let_finish(&mut self, graceful: Duration) {
+        self.state = State::Draining { until: Instant::now() + graceful + LAST_WORDS };
+    }
+
+    /// Its time is over: it is aborted, which leaves the stacks of its Python threads in the log unless they stand there
+    /// already, and then killed.
+    pub(super) fn end_by_force(&mut self) {
+        if self.aborted || self.is_hung() {
+            return self.kill();
+        }
+        self.aborted = true;
+        self.state = State::Draining { until: Instant::now() + ABORT };
+        let _ = kill_process(self.pid, Signal::ABORT);
     }
 
     /// Ends it fast: programs that it has started are still ended.

@@ -8,10 +8,11 @@ use std::{
     path::Path,
     process,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
+    time::Duration,
 };
 
 use reference_server::AccessLog;
@@ -27,6 +28,9 @@ use super::{
     super::control::{Control, Message},
     Failure,
 };
+
+/// How much longer than its applications' time a worker takes at most to end, whose supervisor is gone.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The conventional exit code of a process that a signal ended, less the signal's number.
 const SIGNALLED: i32 = 128;
@@ -44,6 +48,8 @@ struct Shared {
     /// Whether applications are loaded: before that there is nothing to finish.
     serving: AtomicBool,
     access_log: Mutex<Weak<AccessLog>>,
+    /// How long running requests may take to finish.
+    graceful: OnceLock<Duration>,
 }
 
 impl Orders {
@@ -56,7 +62,8 @@ impl Orders {
         let inside = runtime.enter();
         let watched = UnixDatagram::from_std(control.as_fd().try_clone_to_owned()?.into())?;
         let serving = AtomicBool::new(false);
-        let shared = Arc::new(Shared { control, watched, serving, access_log: Mutex::default() });
+        let graceful = OnceLock::new();
+        let shared = Arc::new(Shared { control, watched, serving, access_log: Mutex::default(), graceful });
         let signals = Signals::watch()?;
         drop(inside);
         let (sender, drain) = oneshot::channel();
@@ -66,7 +73,13 @@ impl Orders {
     }
 
     /// Tells the supervisor that this worker serves. What this returns is ready when it is to drain.
-    pub(super) fn serving(&self, access_log: Weak<AccessLog>) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn serving(
+        &self,
+        access_log: Weak<AccessLog>,
+        graceful: Duration,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        // Set once: a worker serves once.
+        let _ = self.shared.graceful.set(graceful);
         *self.shared.access_log.lock().unwrap_or_else(PoisonError::into_inner) = access_log;
         self.shared.serving.store(true, Relaxed);
         self.shared.control.send(&Message::Ready);
@@ -146,6 +159,7 @@ async fn obey(shared: Arc<Shared>, mut signals: Signals, drain: oneshot::Sender<
             Order::Orphaned => {
                 tracing::warn!("the supervisor is gone: running requests are finished, and then this worker ends");
                 supervised = false;
+                shared.end_by_itself();
                 drop(drain.take());
             }
             Order::End(code) => {
@@ -175,6 +189,18 @@ impl Shared {
             Ok(Some(Message::Quit)) => Order::End(0),
             Ok(Some(Message::Reopen)) => Order::Reopen,
             Ok(Some(_)) | Err(_) => Order::Nothing,
+        }
+    }
+
+    /// Nobody is left who would kill this process if it cannot finish.
+    fn end_by_itself(&self) {
+        let graceful = self.graceful.get().copied().unwrap_or_default();
+        let end = move || {
+            thread::sleep(graceful + LAST_WORDS);
+            process::exit(1);
+        };
+        if let Err(error) = thread::Builder::new().name("gateway-deadline".into()).spawn(end) {
+            tracing::error!("cannot start a thread: {error}");
         }
     }
 
