@@ -7,12 +7,13 @@
 //! ```
 //!
 //! Supervisor and workers are the same program with the same arguments; before them a worker has one more, its role.
-//! `gateway check` has a way of its own: [`check`].
+//! `gateway check` and `gateway compare` have ways of their own: [`check`], [`compare`].
 
 mod apps;
 mod banner;
 mod bind;
 mod check;
+mod compare;
 mod config;
 mod control;
 mod failure;
@@ -31,6 +32,7 @@ use std::{env, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use check::CheckOptions;
+use compare::{CompareOptions, Limit};
 use options::ServeOptions;
 use supervisor::TAKE_OVER;
 use worker::WORKER;
@@ -51,6 +53,12 @@ enum Action {
     /// Check applications against the contract.
     #[command(long_about = check::ABOUT, after_long_help = check::EXAMPLES)]
     Check(Box<CheckOptions>),
+    /// Measure what each way of running an application costs.
+    #[command(long_about = compare::ABOUT, after_long_help = compare::EXAMPLES)]
+    Compare(Box<CompareOptions>),
+    /// A part of `compare` that is a process of its own.
+    #[command(hide = true, subcommand)]
+    Limit(Limit),
 }
 
 /// Runs the command with the arguments of this process.
@@ -68,6 +76,8 @@ pub(crate) fn run() -> ExitCode {
         }
         None => match Cli::try_parse_from(&args).map(|cli| cli.action) {
             Ok(Action::Check(options)) => check::run(&options),
+            Ok(Action::Compare(options)) => compare::run(&options),
+            Ok(Action::Limit(limit)) => limit.run().map(|()| ExitCode::SUCCESS),
             // What `serve` is to do, or what is wrong, takes a closer look.
             Ok(Action::Serve(_)) | Err(_) => serve::run(args, None),
         },

@@ -1,0 +1,256 @@
+//! The report for a terminal: for each table what everybody costs, and what that goes to.
+
+use std::fmt::Write as _;
+
+use super::{Change, Changes, LeftOut, Report, Row, Table};
+
+/// All of it.
+pub(in super::super) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for table in &report.tables {
+        text.push_str(&table_text(table));
+        text.push('\n');
+    }
+    text.push_str(&shares_text(report));
+    text.push_str(&left_out_text(&report.left_out));
+    if let Some(changes) = &report.changes {
+        text.push_str(&changes_text(changes));
+    }
+    for line in report.notes.iter().chain(&report.method.text) {
+        wrap(&mut text, line);
+    }
+    let _ = writeln!(text, "{}; {}", report.machine.line(), report.date);
+    text
+}
+
+/// A column: its heading, and what a row has in it.
+type Column = (&'static str, fn(&Row) -> String);
+
+const COLUMNS: [Column; 8] = [
+    ("requests/s", |row| {
+        optional(row.requests_per_second, |rate| {
+            format!("{}{}", thousands(rate), if row.limited_by_load { "+" } else { "" })
+        })
+    }),
+    ("CPU/request", |row| optional(row.cpu_microseconds, duration)),
+    ("ratio", ratio),
+    ("p50", |row| optional(row.latency.as_ref().map(|it| it.p50), duration)),
+    ("p99", |row| optional(row.latency.as_ref().map(|it| it.p99), duration)),
+    ("p99.9", |row| optional(row.latency.as_ref().map(|it| it.p999), duration)),
+    ("memory", |row| optional(row.memory_bytes, memory)),
+    ("errors", |row| row.errors.to_string()),
+];
+
+fn table_text(table: &Table) -> String {
+    let rounds = super::count(table.rounds as usize, "round");
+    let mut text = format!("{} ({rounds})\n", table.title());
+    let cells: Vec<Vec<String>> =
+        table.rows.iter().map(|row| COLUMNS.iter().map(|(_, cell)| cell(row)).collect()).collect();
+    let width = |at: usize| {
+        let widest = cells.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+        widest.max(COLUMNS[at].0.len())
+    };
+    let widths: Vec<_> = (0..COLUMNS.len()).map(width).collect();
+    let labels = table.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0).max(9);
+    let _ = write!(text, "  {:labels$}", "");
+    for ((heading, _), width) in COLUMNS.iter().zip(&widths) {
+        let _ = write!(text, "  {heading:>width$}");
+    }
+    text.push('\n');
+    for (row, cells) in table.rows.iter().zip(&cells) {
+        let _ = write!(text, "  {:labels$}", row.label);
+        match &row.wrong {
+            Some(wrong) => {
+                let _ = write!(text, "  WRONG, not ranked: it {wrong}");
+            }
+            None => cells.iter().zip(&widths).for_each(|(cell, width)| {
+                let _ = write!(text, "  {cell:>width$}");
+            }),
+        }
+        text.push('\n');
+    }
+    text.push_str(&remarks(table));
+    text.push_str(&left_out_text(&table.left_out));
+    text
+}
+
+/// What single rows need to have said about them.
+fn remarks(table: &Table) -> String {
+    let mut text = String::new();
+    if table.rows.iter().any(|row| row.limited_by_load) {
+        text.push_str("  + limited by the load generator: the server could answer more; CPU/request is right\n");
+    }
+    for LeftOut { name, reason } in &table.remarks {
+        let _ = writeln!(text, "  {name}: {reason}");
+    }
+    for row in &table.rows {
+        if row.errors > 0 {
+            let kinds: Vec<_> = row.error_kinds.iter().map(|(what, count)| format!("{count} × {what}")).collect();
+            let _ = writeln!(text, "  {}: {} errors: {}", row.label, row.errors, kinds.join("; "));
+        }
+        if row.unanswered > 0 && row.wrong.is_none() {
+            let _ =
+                writeln!(text, "  {}: {} requests that were due had no answer by the end", row.label, row.unanswered);
+        }
+        if row.requests == 0 && row.wrong.is_none() {
+            let _ =
+                writeln!(text, "  {}: no answer within a measurement: give it more time with --duration", row.label);
+        }
+    }
+    text
+}
+
+fn left_out_text(left_out: &[LeftOut]) -> String {
+    let mut text = String::new();
+    for LeftOut { name, reason } in left_out {
+        let mut lines = reason.lines();
+        let _ = writeln!(text, "  not measured: {name}: {}", lines.next().unwrap_or_default());
+        lines.for_each(|line| text.push_str(&format!("    {line}\n")));
+    }
+    text
+}
+
+/// What the CPU time goes to, for the first table that tells.
+fn shares_text(report: &Report) -> String {
+    let Some(table) = report.tables.iter().find(|table| table.rows.iter().any(|row| row.shares.len() > 1)) else {
+        return String::new();
+    };
+    let mut text = format!("Where the CPU time of a request goes ({}):\n", table.title());
+    let width = table.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
+    for row in table.rows.iter().filter(|row| row.shares.len() > 1) {
+        let shares: Vec<_> = row.shares.iter().map(|it| format!("{} {}", it.name, percent(it.fraction))).collect();
+        let _ = writeln!(text, "  {:width$}  {}", row.label, shares.join(", "));
+    }
+    text.push('\n');
+    text
+}
+
+/// What has changed; what is within noise is only counted.
+fn changes_text(changes: &Changes) -> String {
+    let (beyond, within): (Vec<_>, Vec<_>) = changes.rows.iter().partition(|row| row.is_beyond_noise);
+    let threshold = percent(changes.threshold);
+    let mut text = format!("Since {} ({}), a regression from {threshold} on:\n", changes.name, changes.date);
+    for row in beyond {
+        let Change { table, label, metric, ratio, is_regression, .. } = row;
+        let by = match ratio {
+            Some(it) => format!("{metric} {} ({} to {})", signed(it.value), signed(it.low), signed(it.high)),
+            None => format!("no {metric} any more"),
+        };
+        let verdict = if *is_regression { "  REGRESSION" } else { "" };
+        let _ = writeln!(text, "  {label}, {table}: {by}{verdict}");
+    }
+    if !within.is_empty() {
+        let _ = writeln!(text, "  {} within noise", super::count(within.len(), "figure"));
+    }
+    for note in &changes.notes {
+        let _ = writeln!(text, "  {note}");
+    }
+    text.push('\n');
+    text
+}
+
+/// `+5.0 %` for a ratio of 1.05.
+pub(super) fn signed(ratio: f64) -> String {
+    let percent = (ratio - 1.0) * 100.0;
+    format!("{}{:.1} %", if percent < 0.0 { "−" } else { "+" }, percent.abs())
+}
+
+fn ratio(row: &Row) -> String {
+    optional(row.ratio, |ratio| {
+        let digits = if ratio.value < 100.0 { 2 } else { 0 };
+        let reach = (ratio.high - ratio.low) / 2.0;
+        match ratio.width() {
+            0.0 => format!("{:.digits$} ×       ", ratio.value),
+            width if width > 2.0 => format!("{:.digits$} ×  ± ?   ", ratio.value),
+            _ => format!("{:.digits$} × ±{:>4}", ratio.value, percent(reach / ratio.value)),
+        }
+    })
+}
+
+fn optional<T>(value: Option<T>, format: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "–".to_owned(), format)
+}
+
+/// `12 345`, with a space that does not break.
+pub(super) fn thousands(value: f64) -> String {
+    if value < 100.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time that is given in microseconds.
+pub(super) fn duration(microseconds: f64) -> String {
+    match microseconds {
+        it if it < 100.0 => format!("{it:.1} µs"),
+        it if it < 1e3 => format!("{it:.0} µs"),
+        it if it < 1e4 => format!("{:.2} ms", it / 1e3),
+        it if it < 1e5 => format!("{:.1} ms", it / 1e3),
+        it if it < 1e6 => format!("{:.0} ms", it / 1e3),
+        it => format!("{:.2} s ", it / 1e6),
+    }
+}
+
+pub(super) fn memory(bytes: f64) -> String {
+    let mebibytes = bytes / f64::from(1 << 20);
+    if mebibytes < 100.0 { format!("{mebibytes:.1} MiB") } else { format!("{mebibytes:.0} MiB") }
+}
+
+pub(super) fn percent(fraction: f64) -> String {
+    let percent = fraction * 100.0;
+    match percent {
+        it if it == 0.0 => "0 %".to_owned(),
+        it if it < 0.1 => "<0.1 %".to_owned(),
+        it if it < 10.0 => format!("{it:.1} %"),
+        it => format!("{it:.0} %"),
+    }
+}
+
+/// A paragraph in lines of 100 characters.
+fn wrap(text: &mut String, paragraph: &str) {
+    let mut length = 0;
+    for word in paragraph.split(' ') {
+        let more = word.chars().count() + 1;
+        if length > 0 && length + more > 101 {
+            text.push('\n');
+            length = 0;
+        }
+        if length > 0 {
+            text.push(' ');
+        }
+        text.push_str(word);
+        length += more;
+    }
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        assert_eq!(thousands(1_234_567.0), "1\u{a0}234\u{a0}567");
+        assert_eq!([thousands(999.0), thousands(12.34)], ["999", "12.3"]);
+        let times = [4.26, 345.6, 1234.0, 12_345.0, 123_456.0, 2_345_678.0].map(duration);
+        assert_eq!(times, ["4.3 µs", "346 µs", "1.23 ms", "12.3 ms", "123 ms", "2.35 s "]);
+        assert_eq!(memory(12.5 * 1024.0 * 1024.0), "12.5 MiB");
+        assert_eq!([percent(0.0), percent(0.0001), percent(0.034), percent(0.5)], ["0 %", "<0.1 %", "3.4 %", "50 %"]);
+    }
+
+    #[test]
+    fn paragraphs_are_wrapped_between_words() {
+        let mut text = String::new();
+        wrap(&mut text, &"word ".repeat(30));
+        assert!(text.lines().all(|line| line.len() <= 100));
+        assert_eq!(text.split_whitespace().count(), 30);
+    }
+}
