@@ -91,7 +91,9 @@ impl Launcher {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).and_then(|listener| listener.local_addr());
         listener.map(|address| address.port()).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => {
-                format!("port {wanted} is in use: another program listens on 127.0.0.1:{wanted}")
+                format!(
+                "port {wanted} is in use: another program listens on 127.0.0.1:{wanted}; end it, or name another --port"
+            )
             }
             _ => format!("cannot listen on 127.0.0.1:{wanted}: {error}"),
         })

@@ -106,7 +106,7 @@ impl Load {
             let (elapsed, own_cpu) = (start.elapsed(), own_cpu().saturating_sub(cpu));
             let mut tally = tally.take();
             let ended = end();
-            pace.unanswered(Instant::now()).for_each(|waited| tally.unanswered(waited));
+            pace.unanswered(start, start + elapsed).into_iter().for_each(|waited| tally.unanswered(waited));
             Ok((Seen { tally, elapsed, own_cpu }, begun, ended))
         })
     }

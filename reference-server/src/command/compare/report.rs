@@ -75,8 +75,8 @@ pub(super) struct Table {
     /// In the order of cost; those that answered wrongly come last.
     pub(super) rows: Vec<Row>,
     pub(super) left_out: Vec<LeftOut>,
-    /// What has to be known of single rows.
-    pub(super) remarks: Vec<LeftOut>,
+    /// What has to be known of the rows.
+    pub(super) remarks: Vec<String>,
 }
 
 /// One contender.
@@ -96,7 +96,8 @@ pub(super) struct Row {
     pub(super) memory_bytes: Option<f64>,
     pub(super) errors: u64,
     pub(super) error_kinds: BTreeMap<String, u64>,
-    /// Requests of an open loop that were due and had no answer by the end.
+    /// Requests of an open loop that had no answer by the end, and connections that had none during a whole measurement.
+    /// How long they had waited is among the latencies.
     pub(super) unanswered: u64,
     /// What was wrong with its answers: it is not ranked.
     pub(super) wrong: Option<String>,

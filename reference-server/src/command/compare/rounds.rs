@@ -15,7 +15,7 @@ use super::{
     load::{Errors, Load, Tally, ask},
     processes,
     progress::Progress,
-    statistics::Ratio,
+    statistics::{Ratio, geometric_mean},
     work::Work,
 };
 
@@ -124,14 +124,11 @@ pub(super) fn run(
 
 /// The CPU time per request of each entry in relation to the cheapest, in the entries' order.
 pub(super) fn ratios(entries: &[Entry]) -> Vec<Option<Ratio>> {
-    let cost = |entry: &Entry| entry.cost();
-    let best = entries
-        .iter()
-        .filter(|entry| cost(entry).is_some())
-        .min_by(|a, b| f64::total_cmp(&cost(a).unwrap_or(f64::MAX), &cost(b).unwrap_or(f64::MAX)));
-    let Some(best) = best else { return entries.iter().map(|_| None).collect() };
-    let ratio = |entry: &Entry| {
-        entry.cost()?;
+    let costs: Vec<_> = entries.iter().map(Entry::cost).collect();
+    let best = costs.iter().flatten().copied().min_by(f64::total_cmp);
+    let best = entries.iter().zip(&costs).find(|(_, cost)| cost.is_some() && **cost == best);
+    let ratio = |(entry, cost): (&Entry, &Option<f64>)| {
+        let ((best, _), _) = best.zip(*cost)?;
         if std::ptr::eq(entry, best) {
             return Some(Ratio::ONE);
         }
@@ -139,7 +136,7 @@ pub(super) fn ratios(entries: &[Entry]) -> Vec<Option<Ratio>> {
         let pairs = pairs.filter_map(|(this, that)| Some((this.as_ref()?.cost()?, that.as_ref()?.cost()?)));
         Ratio::of_pairs(&pairs.collect::<Vec<_>>())
     };
-    entries.iter().map(ratio).collect()
+    entries.iter().zip(&costs).map(ratio).collect()
 }
 
 fn are_known(entries: &[Entry], rounds: u32) -> bool {
@@ -152,11 +149,10 @@ impl Entry {
         Entry { contender, rounds, errors, verdict, exchange: None }
     }
 
-    /// The CPU time of a request in microseconds, in the middle of the rounds; of those that answered wrongly it is of no
-    /// interest.
-    pub(super) fn cost(&self) -> Option<f64> {
+    /// The CPU time of a request in microseconds, over all rounds; of those that answered wrongly it is of no interest.
+    fn cost(&self) -> Option<f64> {
         let costs = self.rounds.iter().flatten().filter_map(Measured::cost);
-        super::statistics::median(costs).filter(|_| self.verdict == Verdict::Fine && self.errors.wrong == 0)
+        geometric_mean(costs).filter(|_| self.verdict == Verdict::Fine && self.errors.wrong == 0)
     }
 
     fn measure(&mut self, task: &Task, launcher: &Launcher, budget: &Budget) -> Option<Measured> {
@@ -226,9 +222,10 @@ impl Entry {
         Ok(self.exchange.insert(Rc::new(exchange)).clone())
     }
 
-    /// Whether the application answers something else each time, so that bodies cannot be compared.
-    pub(super) fn answers_vary(&self) -> bool {
-        self.exchange.as_ref().is_some_and(|exchange| matches!(exchange.expected.body, ExpectedBody::Any))
+    /// What the user's application answers, once that is known.
+    pub(super) fn learned(&self) -> Option<&ExpectedBody> {
+        let exchange = self.exchange.as_ref().filter(|_| self.contender.kind == Kind::Own)?;
+        Some(&exchange.expected.body)
     }
 }
 

@@ -63,6 +63,12 @@ impl Ratio {
     }
 }
 
+/// The mean of the logarithms, as a value.
+pub(super) fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let logs: Vec<_> = values.into_iter().map(f64::ln).collect();
+    moments(&logs).map(|(mean, _)| mean.exp())
+}
+
 /// The value in the middle.
 pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<_> = values.into_iter().collect();

@@ -1,6 +1,7 @@
 //! From measurements to a table of the report.
 
 use super::{
+    exchange::ExpectedBody,
     launch::Launcher,
     load::Tally,
     report::{Latency, LeftOut, Round, Row, Table, shares},
@@ -23,14 +24,11 @@ pub(super) fn table(task: &Task, entries: &[Entry], launcher: &Launcher) -> Tabl
             Verdict::DoesNotStart(reason) => table.left_out.push(LeftOut { name, reason: reason.clone() }),
             _ => rows.push(row(entry, ratio, launcher)),
         }
-        if entry.answers_vary() {
-            let reason = "its answers differ from each other, so only status and headers are checked".to_owned();
-            table.remarks.push(LeftOut { name: entry.contender.name.clone(), reason });
-        }
     }
+    table.remarks = remarks(entries);
     shares::set(&mut rows);
-    // Those without a cost are last, and of those the ones that answer wrongly.
-    let place = |row: &Row| (row.wrong.is_some(), row.cpu_microseconds.unwrap_or(f64::MAX));
+    // Those that answer wrongly are last.
+    let place = |row: &Row| (row.wrong.is_some(), row.ratio.map_or(f64::MAX, |ratio| ratio.value));
     rows.sort_by(|a, b| place(a).partial_cmp(&place(b)).unwrap_or(std::cmp::Ordering::Equal));
     table.rounds = entries.iter().map(|entry| entry.rounds.len() as u32).max().unwrap_or(0);
     table.rows = rows;
@@ -56,6 +54,23 @@ fn empty(task: &Task) -> Table {
         left_out: Vec::new(),
         remarks: Vec::new(),
     }
+}
+
+/// What the user's applications make of "the same work".
+fn remarks(entries: &[Entry]) -> Vec<String> {
+    let learned = |entry| Some((entry, Entry::learned(entry)?));
+    let (vary, stay): (Vec<_>, Vec<_>) =
+        entries.iter().filter_map(learned).partition(|(_, body)| matches!(body, ExpectedBody::Any));
+    let vary = vary.into_iter().map(|(entry, _)| {
+        format!("{}: its answers differ from each other: only status and type are checked", entry.contender.label)
+    });
+    let mut remarks: Vec<_> = vary.collect();
+    let bodies: Vec<_> = stay.iter().filter_map(|(_, body)| body.exactly()).collect();
+    if bodies.windows(2).any(|pair| pair[0] != pair[1]) {
+        let lengths: Vec<_> = bodies.iter().map(|body| body.len().to_string()).collect();
+        remarks.push(format!("the applications answer different things, of {} bytes", lengths.join(", ")));
+    }
+    remarks
 }
 
 fn row(entry: &Entry, ratio: Option<Ratio>, launcher: &Launcher) -> Row {

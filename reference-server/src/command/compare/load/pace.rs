@@ -79,14 +79,13 @@ impl Pace {
         }
     }
 
-    /// How long each request of an open loop that is due has been waiting for its answer.
-    pub(super) fn unanswered(&self, now: Instant) -> impl Iterator<Item = Duration> {
+    /// How long each request that the server owes an answer has been waiting for it: of an open loop all that are due, of a
+    /// closed loop those that have waited since `begin` or longer. The others are merely the last.
+    pub(super) fn unanswered(&self, begin: Instant, now: Instant) -> Vec<Duration> {
         let waiting = self.waiting.iter().filter_map(Cell::get);
-        let since: Vec<_> = match self.interval {
-            None => Vec::new(),
-            Some(_) => self.due.borrow().iter().copied().chain(waiting).collect(),
-        };
-        since.into_iter().map(move |since| now.saturating_duration_since(since))
+        let due = self.due.borrow();
+        let owed = waiting.filter(|since| self.interval.is_some() || *since <= begin).chain(due.iter().copied());
+        owed.map(|since| now.saturating_duration_since(since)).collect()
     }
 }
 
@@ -139,22 +138,23 @@ mod tests {
             let ticker = spawn_local(async move { ticking.tick().await });
             let begun = pace.next(0).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
-            let waited: Vec<_> = pace.unanswered(begun + Duration::from_secs(1)).collect();
+            let waited = pace.unanswered(begun, begun + Duration::from_secs(1));
             assert!(waited.len() >= 20, "{waited:?}");
             assert!(waited.contains(&Duration::from_secs(1)), "the one that was sent: {waited:?}");
             pace.done(0);
-            assert_eq!(pace.unanswered(begun).count(), waited.len() - 1);
+            assert_eq!(pace.unanswered(begun, begun).len(), waited.len() - 1);
             ticker.abort();
         });
     }
 
     #[test]
-    fn a_closed_loop_is_due_at_once_and_leaves_nothing_unanswered() {
+    fn a_closed_loop_is_due_at_once_and_owes_only_what_waits_for_all_of_the_time() {
         run(async {
             let pace = Pace::new(None, 2);
             let before = Instant::now();
             assert!(pace.next(1).await >= before);
-            assert_eq!(pace.unanswered(Instant::now()).count(), 0);
+            assert!(pace.unanswered(before, Instant::now()).is_empty());
+            assert_eq!(pace.unanswered(Instant::now(), Instant::now()).len(), 1);
         });
     }
 }

@@ -12,8 +12,8 @@ pub(in super::super) struct Tally {
     /// In nanoseconds.
     pub(in super::super) latencies: Histogram<u64>,
     pub(in super::super) errors: Errors,
-    /// Requests of an open loop that were due and had no answer when the measurement ended. Their latencies up to then
-    /// are among the others.
+    /// Requests that the server owed an answer when the measurement ended. How long they had waited is among the
+    /// latencies.
     pub(in super::super) unanswered: u64,
 }
 

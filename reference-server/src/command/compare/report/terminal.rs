@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Change, Changes, LeftOut, Report, Row, Table};
+use super::{super::statistics::Ratio, Change, Changes, LeftOut, Report, Row, Table};
 
 /// All of it.
 pub(in super::super) fn text(report: &Report) -> String {
@@ -13,6 +13,9 @@ pub(in super::super) fn text(report: &Report) -> String {
     }
     text.push_str(&shares_text(report));
     text.push_str(&left_out_text(&report.left_out));
+    if !report.left_out.is_empty() {
+        text.push_str("  Everything else was measured.\n\n");
+    }
     if let Some(changes) = &report.changes {
         text.push_str(&changes_text(changes));
     }
@@ -26,14 +29,11 @@ pub(in super::super) fn text(report: &Report) -> String {
 /// A column: its heading, and what a row has in it.
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 8] = [
-    ("requests/s", |row| {
-        optional(row.requests_per_second, |rate| {
-            format!("{}{}", thousands(rate), if row.limited_by_load { "+" } else { "" })
-        })
-    }),
+const COLUMNS: [Column; 9] = [
+    ("requests/s", requests_per_second),
     ("CPU/request", |row| optional(row.cpu_microseconds, duration)),
-    ("ratio", ratio),
+    ("ratio", |row| optional(row.ratio, |it| format!("{} ×", significant(it.value)))),
+    ("±", |row| optional(row.ratio, interval)),
     ("p50", |row| optional(row.latency.as_ref().map(|it| it.p50), duration)),
     ("p99", |row| optional(row.latency.as_ref().map(|it| it.p99), duration)),
     ("p99.9", |row| optional(row.latency.as_ref().map(|it| it.p999), duration)),
@@ -80,8 +80,8 @@ fn remarks(table: &Table) -> String {
     if table.rows.iter().any(|row| row.limited_by_load) {
         text.push_str("  + limited by the load generator: the server could answer more; CPU/request is right\n");
     }
-    for LeftOut { name, reason } in &table.remarks {
-        let _ = writeln!(text, "  {name}: {reason}");
+    for remark in &table.remarks {
+        let _ = writeln!(text, "  {remark}");
     }
     for row in &table.rows {
         if row.errors > 0 {
@@ -89,8 +89,8 @@ fn remarks(table: &Table) -> String {
             let _ = writeln!(text, "  {}: {} errors: {}", row.label, row.errors, kinds.join("; "));
         }
         if row.unanswered > 0 && row.wrong.is_none() {
-            let _ =
-                writeln!(text, "  {}: {} requests that were due had no answer by the end", row.label, row.unanswered);
+            let unanswered = super::count(row.unanswered as usize, "request");
+            let _ = writeln!(text, "  {}: {unanswered} had no answer by the end", row.label);
         }
         if row.requests == 0 && row.wrong.is_none() {
             let _ =
@@ -155,16 +155,27 @@ pub(super) fn signed(ratio: f64) -> String {
     format!("{}{:.1} %", if percent < 0.0 { "−" } else { "+" }, percent.abs())
 }
 
-fn ratio(row: &Row) -> String {
-    optional(row.ratio, |ratio| {
-        let digits = if ratio.value < 100.0 { 2 } else { 0 };
-        let reach = (ratio.high - ratio.low) / 2.0;
-        match ratio.width() {
-            0.0 => format!("{:.digits$} ×       ", ratio.value),
-            width if width > 2.0 => format!("{:.digits$} ×  ± ?   ", ratio.value),
-            _ => format!("{:.digits$} × ±{:>4}", ratio.value, percent(reach / ratio.value)),
-        }
-    })
+fn requests_per_second(row: &Row) -> String {
+    let more = if row.limited_by_load { "+" } else { "" };
+    optional(row.requests_per_second, |rate| format!("{}{more}", thousands(rate)))
+}
+
+/// Half the width of the interval, in relation to the value.
+pub(super) fn interval(ratio: Ratio) -> String {
+    match ratio.width() / 2.0 {
+        0.0 => String::new(),
+        reach if reach < 1.0 => percent(reach),
+        _ => "?".to_owned(),
+    }
+}
+
+/// With three digits.
+pub(super) fn significant(value: f64) -> String {
+    match value {
+        it if it < 10.0 => format!("{it:.2}"),
+        it if it < 100.0 => format!("{it:.1}"),
+        it => thousands(it),
+    }
 }
 
 fn optional<T>(value: Option<T>, format: impl FnOnce(T) -> String) -> String {
