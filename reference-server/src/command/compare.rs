@@ -28,7 +28,12 @@ mod statistics;
 mod summary;
 mod work;
 
-use std::{env, fs, io, io::Write as _, process::ExitCode};
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    iter,
+    process::ExitCode,
+};
 
 use cores::Cores;
 use cpu::Meter;
@@ -89,7 +94,7 @@ fn measure(plan: &Plan, launcher: &Launcher, machine: Machine) -> (Report, bool)
     let mut report = Report {
         format: FORMAT,
         date: jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-        command: env::args().collect(),
+        command: iter::once("gateway".to_owned()).chain(env::args().skip(1)).collect(),
         machine,
         versions: plan.versions.clone(),
         method: plan.method(&launcher.meter),

@@ -9,6 +9,7 @@ mod pace;
 mod tally;
 
 use std::{
+    cell::RefCell,
     io,
     net::SocketAddr,
     rc::Rc,
@@ -29,6 +30,9 @@ pub(super) use tally::{Errors, Tally};
 
 /// How long an answer outside of measurements may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// By how many quarters a measurement may become longer.
+const EXTENSIONS: u32 = 20;
 
 /// What is to be asked of whom, and how.
 #[derive(Debug)]
@@ -95,12 +99,12 @@ impl Load {
             }
             let ticking = pace.clone();
             let ticker = tokio::task::spawn_local(async move { ticking.tick().await });
-            sleep(warm_up).await;
+            at_least(warm_up, &tally, self.connections).await;
             let begun = begin();
             tally.replace(Tally::default());
             let (start, cpu) = (Instant::now(), own_cpu());
             tokio::select! {
-                () = sleep(duration) => {}
+                () = at_least(duration, &tally, self.connections) => {}
                 Ok(Err(error)) = ticker => return Err(error),
             }
             let (elapsed, own_cpu) = (start.elapsed(), own_cpu().saturating_sub(cpu));
@@ -109,6 +113,19 @@ impl Load {
             pace.unanswered(start, start + elapsed).into_iter().for_each(|waited| tally.unanswered(waited));
             Ok((Seen { tally, elapsed, own_cpu }, begun, ended))
         })
+    }
+}
+
+/// Waits so long, and on if there were not so many answers meanwhile as there are connections: of what takes longer than
+/// the time that is given, a shorter measurement would say nothing.
+async fn at_least(time: Duration, tally: &Rc<RefCell<Tally>>, answers: usize) {
+    sleep(time).await;
+    for _ in 0..EXTENSIONS {
+        let counted = tally.borrow().answers + tally.borrow().errors.count();
+        if counted >= answers as u64 {
+            return;
+        }
+        sleep(time / 4).await;
     }
 }
 

@@ -149,6 +149,16 @@ impl Row {
 }
 
 impl Table {
+    /// How far a sweep has got with this table.
+    pub(super) fn step(&self, sweep: &str) -> String {
+        match sweep {
+            "connections" => self.connections.to_string(),
+            "headers" => self.headers.to_string(),
+            "workers" => self.workers.to_string(),
+            _ => self.work.trim_start_matches("echo-").to_uppercase(),
+        }
+    }
+
     /// What tells tables of one run apart.
     pub(super) fn title(&self) -> String {
         let mut title = format!("{}, {}", self.work, count(self.connections, "connection"));
@@ -162,6 +172,17 @@ impl Table {
             title.push_str(&format!(", {rate} requests/s due"));
         }
         title
+    }
+}
+
+impl Report {
+    /// The command, as a shell takes it.
+    pub(super) fn command_line(&self) -> String {
+        let is_plain = |word: &str| {
+            !word.is_empty() && word.chars().all(|it| it.is_ascii_alphanumeric() || "-_=./:,@%+".contains(it))
+        };
+        let quote = |word: &String| if is_plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) };
+        self.command.iter().map(quote).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -290,6 +311,13 @@ pub(super) mod tests {
         let text = serde_json::to_string(&report).unwrap();
         let again: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), text);
+    }
+
+    #[test]
+    fn commands_can_be_pasted() {
+        let mut report = report(&[]);
+        report.command = ["gateway", "compare", "--path", "/a b", "it's"].map(str::to_owned).to_vec();
+        assert_eq!(report.command_line(), r"gateway compare --path '/a b' 'it'\''s'");
     }
 
     #[test]

@@ -34,7 +34,9 @@ pub(super) fn launch(peer: Peer, folder: &Folder) -> Result<(Launch, String), St
         Peer::Nginx => {
             let wrapper = find("fcgiwrap").ok_or("nginx runs CGI programs with fcgiwrap, which is not installed")?;
             let socket = folder.path().join("fcgiwrap.sock");
-            format!("rm -f '{0}'; '{1}' -c 4 -s 'unix:{0}' & ", socket.display(), wrapper.display())
+            let start = format!("rm -f '{0}'; '{1}' -c 4 -s 'unix:{0}' &", socket.display(), wrapper.display());
+            // nginx would listen before fcgiwrap does.
+            format!("{start} until [ -S '{}' ]; do sleep 0.01; done; ", socket.display())
         }
         _ => String::new(),
     };

@@ -69,35 +69,33 @@ fn table_text(table: &Table) -> String {
         }
         text.push('\n');
     }
-    text.push_str(&remarks(table));
+    remarks(table).iter().for_each(|remark| text.push_str(&format!("  {remark}\n")));
     text.push_str(&left_out_text(&table.left_out));
     text
 }
 
-/// What single rows need to have said about them.
-fn remarks(table: &Table) -> String {
-    let mut text = String::new();
+/// What has to be said about the rows.
+pub(super) fn remarks(table: &Table) -> Vec<String> {
+    let mut remarks = table.remarks.clone();
     if table.rows.iter().any(|row| row.limited_by_load) {
-        text.push_str("  + limited by the load generator: the server could answer more; CPU/request is right\n");
-    }
-    for remark in &table.remarks {
-        let _ = writeln!(text, "  {remark}");
+        remarks.push("+ limited by the load generator: the server could answer more; CPU/request is right".to_owned());
     }
     for row in &table.rows {
+        let label = &row.label;
         if row.errors > 0 {
             let kinds: Vec<_> = row.error_kinds.iter().map(|(what, count)| format!("{count} × {what}")).collect();
-            let _ = writeln!(text, "  {}: {} errors: {}", row.label, row.errors, kinds.join("; "));
+            remarks.push(format!("{label}: {}: {}", super::count(row.errors as usize, "error"), kinds.join("; ")));
         }
-        if row.unanswered > 0 && row.wrong.is_none() {
+        // A few are always on their way.
+        if row.unanswered > row.requests / 100 && row.wrong.is_none() {
             let unanswered = super::count(row.unanswered as usize, "request");
-            let _ = writeln!(text, "  {}: {unanswered} had no answer by the end", row.label);
+            remarks.push(format!("{label}: {unanswered} had no answer by the end"));
         }
         if row.requests == 0 && row.wrong.is_none() {
-            let _ =
-                writeln!(text, "  {}: no answer within a measurement: give it more time with --duration", row.label);
+            remarks.push(format!("{label}: no answer within a measurement: give it more time with --duration"));
         }
     }
-    text
+    remarks
 }
 
 fn left_out_text(left_out: &[LeftOut]) -> String {
