@@ -7,6 +7,7 @@ mod support;
 mod big_bodies;
 mod cgi;
 mod cgi_output;
+mod compare;
 mod exceptions;
 mod frameworks;
 mod git;

@@ -23,7 +23,8 @@ const METRICS: [Metric; 2] = [
     }),
 ];
 
-/// Compares what both runs have measured. A change for the worse by more than `threshold`, a fraction, is a regression.
+/// Compares what both runs have measured. What has surely become worse by more than `threshold`, a fraction, is a
+/// regression: even the better end of the interval is beyond it.
 pub(super) fn between(before: &Report, after: &Report, name: &str, threshold: f64) -> Changes {
     let mut changes =
         Changes { name: name.to_owned(), date: before.date.clone(), threshold, rows: Vec::new(), notes: Vec::new() };
@@ -35,13 +36,18 @@ pub(super) fn between(before: &Report, after: &Report, name: &str, threshold: f6
             changes.notes.push(format!("{name} has no measurement of {}", table.title()));
             continue;
         };
+        let mut unknown = Vec::new();
         for row in table.rows.iter().filter(|row| row.name != YARDSTICK) {
             match old.rows.iter().find(|old| old.name == row.name) {
-                Some(old_row) => changes.rows.extend(
-                    METRICS.iter().filter_map(|metric| change((old, old_row), (table, row), metric, threshold)),
-                ),
-                None => changes.notes.push(format!("{name} has no measurement of {} ({})", row.label, table.title())),
+                Some(old_row) => {
+                    let change = |metric| change((old, old_row), (table, row), metric, threshold);
+                    changes.rows.extend(METRICS.iter().filter_map(change));
+                }
+                None => unknown.push(row.label.as_str()),
             }
+        }
+        if !unknown.is_empty() {
+            changes.notes.push(format!("{name} has no measurement of {} ({})", unknown.join("; "), table.title()));
         }
         changes.rows.extend(newly_wrong(old, table));
     }
@@ -60,7 +66,7 @@ fn change(before: (&Table, &Row), after: (&Table, &Row), metric: &Metric, thresh
         ratio: Some(ratio),
         is_beyond_noise: ratio.is_beyond_noise(),
         // A limit is nothing of ours that could become worse.
-        is_regression: row.kind != "limit" && ratio.low > 1.0 && ratio.value > 1.0 + threshold,
+        is_regression: row.kind != "limit" && ratio.low > 1.0 + threshold,
     })
 }
 

@@ -181,7 +181,8 @@ impl Report {
         let is_plain = |word: &str| {
             !word.is_empty() && word.chars().all(|it| it.is_ascii_alphanumeric() || "-_=./:,@%+".contains(it))
         };
-        let quote = |word: &String| if is_plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) };
+        let quote =
+            |word: &String| if is_plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) };
         self.command.iter().map(quote).collect::<Vec<_>>().join(" ")
     }
 }

@@ -50,16 +50,25 @@ fn day(report: &Report) -> &str {
 
 fn section(table: &Table) -> Markup {
     let ranked: Vec<_> = table.rows.iter().filter(|row| row.is_ranked()).collect();
-    let bar = |row: &&Row, value: f64, text: String| Bar { label: row.label.clone(), class: row.kind.clone(), value, text };
+    let bar = |row: &&Row, value: f64, text: String, more: String| {
+        let (label, class) = (row.label.clone(), row.kind.clone());
+        Bar { label, class, value, text, more }
+    };
     let costs = ranked.iter().filter_map(|row| {
         let (cost, ratio) = (row.cpu_microseconds?, row.ratio?);
-        Some(bar(row, cost, format!("{}, {} ×", duration(cost), significant(ratio.value))))
+        Some(bar(row, cost, duration(cost), format!(", {} ×", significant(ratio.value))))
     });
     let rates = ranked.iter().filter_map(|row| {
         let rate = row.requests_per_second?;
-        Some(bar(row, rate, format!("{}{}", thousands(rate), if row.limited_by_load { "+" } else { "" })))
+        Some(bar(
+            row,
+            rate,
+            format!("{}{}", thousands(rate), if row.limited_by_load { "+" } else { "" }),
+            String::new(),
+        ))
     });
-    let latencies: Vec<_> = ranked.iter().filter_map(|row| Some((row.label.as_str(), &row.latency.as_ref()?.curve[..]))).collect();
+    let latencies: Vec<_> =
+        ranked.iter().filter_map(|row| Some((row.label.as_str(), &row.latency.as_ref()?.curve[..]))).collect();
     html! {
         section {
             h2 { (table.title()) }
@@ -171,10 +180,14 @@ fn curves(sweep: &str, report: &Report) -> Markup {
             (lines::steps("CPU time of a request", &steps, &curve(|row| row.cpu_microseconds), duration))
             (lines::steps("Requests in a second", &steps, &curve(|row| row.requests_per_second), thousands))
             (lines::steps("Latency, p99", &steps, &curve(|row| row.latency.as_ref().map(|it| it.p99)), duration))
-            (lines::steps("Memory", &steps, &curve(|row| row.memory_bytes), memory))
+            (lines::steps("Memory", &steps, &curve(|row| row.memory_bytes.map(mebibytes)), |count| format!("{count:.0} MiB")))
             (lines::legend(&labels))
         }
     }
+}
+
+fn mebibytes(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
 }
 
 fn changed(changes: &Changes) -> Markup {

@@ -11,6 +11,8 @@ pub(super) struct Bar {
     pub(super) class: String,
     pub(super) value: f64,
     pub(super) text: String,
+    /// What is left out where there is little room.
+    pub(super) more: String,
 }
 
 /// The height of a bar with the line of text above it, and that of the axis.
@@ -35,7 +37,7 @@ pub(super) fn chart(title: &str, bars: &[Bar]) -> Markup {
                 @for (at, bar) in bars.iter().enumerate() {
                     @let top = at * ROW;
                     text x="0" y=(top + 15) { (bar.label) }
-                    text.value x="100%" y=(top + 15) text-anchor="end" { (bar.text) }
+                    text.value x="100%" y=(top + 15) text-anchor="end" { (bar.text) tspan.more { (bar.more) } }
                     rect class=(bar.class) x="0" y=(top + 20) width=(percent(scale.place(bar.value))) height="11" rx="2" {}
                 }
             }

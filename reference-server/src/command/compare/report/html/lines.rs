@@ -72,7 +72,7 @@ fn chart(title: &str, marks: &[(f64, String)], curves: &[Curve], format: fn(f64)
         figure {
             figcaption { (title) }
             svg.lines width="100%" height="260" role="img" aria-label=(title) {
-                svg.plot y="8" height="228" viewBox="0 0 100 100" preserveAspectRatio="none" {
+                svg y="8" width="100%" height="228" viewBox="0 0 100 100" preserveAspectRatio="none" {
                     @for mark in scale.marks() {
                         line.grid x1="0" x2="100" y1=(height(mark)) y2=(height(mark)) {}
                     }
@@ -82,12 +82,10 @@ fn chart(title: &str, marks: &[(f64, String)], curves: &[Curve], format: fn(f64)
                     }
                 }
                 @for mark in scale.marks() {
-                    text.mark x="0" y=(format!("{:.0}", 12.0 + height(mark) * 2.28)) { (format(mark)) }
+                    text.mark x="-56" y=(format!("{:.0}", 12.0 + height(mark) * 2.28)) { (format(mark)) }
                 }
-                svg.plot y="236" height="24" {
-                    @for (place, text) in marks {
-                        text.mark x=(percent(*place)) y="18" text-anchor=(anchor(*place)) { (text) }
-                    }
+                @for (place, text) in marks {
+                    text.mark x=(percent(*place)) y="254" text-anchor=(anchor(*place)) { (text) }
                 }
             }
         }
