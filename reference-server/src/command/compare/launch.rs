@@ -122,17 +122,7 @@ impl Launcher {
                 command.args(["limit", "spawn"]).arg(program).arg(work.unwrap_or(Work::Hello).to_string());
                 command
             }
-            Launch::Peer { command: words, environment } => {
-                let with_port = |word: &OsString| match word.to_str() {
-                    Some(text) => text.replace("{port}", &port.to_string()).into(),
-                    None => word.clone(),
-                };
-                let words: Vec<OsString> = words.iter().map(with_port).collect();
-                let (program, arguments) = words.split_first().ok_or("there is no command")?;
-                let mut command = self.meter.command(Path::new(program));
-                command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
-                command
-            }
+            Launch::Peer { command, environment } => self.peer(command, environment, port)?,
         };
         // The options of a server that the user has set elsewhere are not those of this comparison.
         for (name, _) in
@@ -140,6 +130,18 @@ impl Launcher {
         {
             command.env_remove(name);
         }
+        Ok(command)
+    }
+
+    fn peer(&self, words: &[OsString], environment: &[(&str, OsString)], port: u16) -> Result<Command, String> {
+        let with_port = |word: &OsString| match word.to_str() {
+            Some(text) => text.replace("{port}", &port.to_string()).into(),
+            None => word.clone(),
+        };
+        let words: Vec<OsString> = words.iter().map(with_port).collect();
+        let (program, arguments) = words.split_first().ok_or("there is no command")?;
+        let mut command = self.meter.command(Path::new(program));
+        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
 }

@@ -122,18 +122,12 @@ impl Peer {
         Ok(Installed { contender: Contender { name, label, kind: Kind::Peer, launch, base }, version })
     }
 
-    /// The command of a WSGI server, and its version. Workers, where the documentation has a formula for them, are those
-    /// for one core; everything else that is not about where and what to serve is left as it comes.
-    fn wsgi(self) -> Result<(Vec<OsString>, String), String> {
+    /// The names of a WSGI server's program, its package's, and its arguments. Workers, where the documentation has a formula
+    /// for them, are those for one core; what is not about where and what to serve is left as it comes.
+    fn arguments(self) -> (&'static [&'static str], &'static str, &'static [&'static str]) {
         const APPLICATION: &str = "wsgi:application";
         const BIND: &str = "127.0.0.1:{port}";
-        if self == Peer::Bjoern {
-            let python = python_of_environment()?;
-            let version = version_of("bjoern", &python).ok_or("bjoern is not installed")?;
-            let script = "import bjoern, wsgi; bjoern.run(wsgi.application, '127.0.0.1', {port})";
-            return Ok((vec![python.into(), "-c".into(), script.into()], version));
-        }
-        let (names, package, arguments): (&[&str], &str, &[&str]) = match self {
+        match self {
             Peer::Granian => (
                 &["granian"],
                 "granian",
@@ -155,7 +149,18 @@ impl Peer {
             ),
             Peer::Waitress => (&["waitress-serve"], "waitress", &["--listen", BIND, APPLICATION]),
             _ => (&["cheroot"], "cheroot", &["--bind", BIND, APPLICATION]),
-        };
+        }
+    }
+
+    /// The command of a WSGI server, and its version.
+    fn wsgi(self) -> Result<(Vec<OsString>, String), String> {
+        if self == Peer::Bjoern {
+            let python = python_of_environment()?;
+            let version = version_of("bjoern", &python).ok_or("bjoern is not installed")?;
+            let script = "import bjoern, wsgi; bjoern.run(wsgi.application, '127.0.0.1', {port})";
+            return Ok((vec![python.into(), "-c".into(), script.into()], version));
+        }
+        let (names, package, arguments) = self.arguments();
         let program =
             names.iter().find_map(|name| find(name)).ok_or_else(|| format!("{} is not installed", self.name()))?;
         let version = version_of_script(&program, package).unwrap_or_else(|| first_line(&program, "--version"));

@@ -1,6 +1,11 @@
 //! What is to be measured, from the options and from what is there on this machine.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use super::{
     super::{
@@ -118,7 +123,21 @@ impl Plan {
 
     /// How it is measured.
     pub(super) fn method(&self, meter: &Meter) -> Method {
-        let seconds = |duration: std::time::Duration| duration.as_secs_f64();
+        let seconds = |duration: Duration| duration.as_secs_f64();
+        Method {
+            text: vec![self.about_running(), self.about_figures(meter)],
+            server_cores: self.cores.server.clone(),
+            load_core: self.cores.load,
+            cpu: meter.name(),
+            warm_up_seconds: seconds(self.budget.warm_up),
+            measurement_seconds: seconds(self.budget.measurement),
+            most_rounds: self.budget.most_rounds,
+            most_seconds: seconds(self.budget.most_time),
+            wanted_interval: WANTED_INTERVAL,
+        }
+    }
+
+    fn about_running(&self) -> String {
         let list = |cores: &[usize]| cores.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
         let place = match self.cores.are_shared() {
             true => format!("Servers and load share core {}.", self.cores.load),
@@ -133,36 +152,26 @@ impl Plan {
                 "Closed loop: each connection sends its next request when it has the answer to the last.".to_owned()
             }
         };
-        let text = vec![
-            format!(
-                "Method: {place} One contender runs at a time, started anew for each measurement of {} s after {} s of \
-                 warm-up, and the order rotates from round to round. Every answer is checked: status, headers and body, \
-                 byte for byte. {pace}",
-                seconds(self.budget.measurement),
-                seconds(self.budget.warm_up),
-            ),
-            format!(
-                "CPU/request is the CPU time of all of a server's processes, from {}. ratio is CPU/request in relation \
-                 to the cheapest, the geometric mean over the rounds with its confidence interval of 95 %; rounds go on \
-                 until each interval is narrower than {:.0} % or there were {} of them or {} s are over. Latencies are \
-                 those of all rounds together. memory is the proportional set size (PSS) of all processes under load.",
-                meter.name(),
-                WANTED_INTERVAL * 100.0,
-                self.budget.most_rounds,
-                seconds(self.budget.most_time),
-            ),
-        ];
-        Method {
-            text,
-            server_cores: self.cores.server.clone(),
-            load_core: self.cores.load,
-            cpu: meter.name(),
-            warm_up_seconds: seconds(self.budget.warm_up),
-            measurement_seconds: seconds(self.budget.measurement),
-            most_rounds: self.budget.most_rounds,
-            most_seconds: seconds(self.budget.most_time),
-            wanted_interval: WANTED_INTERVAL,
-        }
+        format!(
+            "Method: {place} One contender runs at a time, started anew for each measurement of {} s after {} s of \
+             warm-up (longer where there are fewer answers than connections in that time), and the order rotates from \
+             round to round. Every answer is checked: status, headers and body, byte for byte. {pace}",
+            self.budget.measurement.as_secs_f64(),
+            self.budget.warm_up.as_secs_f64(),
+        )
+    }
+
+    fn about_figures(&self, meter: &Meter) -> String {
+        format!(
+            "CPU/request is the CPU time of all of a server's processes, from {}. ratio is CPU/request in relation to \
+             the cheapest, the geometric mean over the rounds with its confidence interval of 95 %; rounds go on until \
+             each interval is narrower than {:.0} % or there were {} of them or {} s are over. Latencies are those of \
+             all rounds together. memory is the proportional set size (PSS) of all processes under load.",
+            meter.name(),
+            WANTED_INTERVAL * 100.0,
+            self.budget.most_rounds,
+            self.budget.most_time.as_secs_f64(),
+        )
     }
 
     /// What this machine and this run make of the figures.
@@ -222,7 +231,7 @@ fn tasks(options: &CompareOptions) -> Result<Vec<Task>, Failure> {
 /// Of what takes part in any case.
 fn versions() -> BTreeMap<String, String> {
     let mut versions = BTreeMap::from([("gateway".to_owned(), version())]);
-    let mut add = |name: &str, program: Option<std::path::PathBuf>, option: &str| {
+    let mut add = |name: &str, program: Option<PathBuf>, option: &str| {
         let output = program.and_then(|program| Command::new(program).arg(option).output().ok());
         let Some(output) = output.filter(|output| output.status.success()) else { return };
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

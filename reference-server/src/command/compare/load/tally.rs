@@ -40,7 +40,6 @@ impl Default for Tally {
 }
 
 /// No latencies yet: from a microsecond to an hour, with three digits.
-#[expect(clippy::expect_used, reason = "the bounds are constants, and right")]
 pub(in super::super) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 3_600_000_000_000, 3).expect("the bounds are in order")
 }

@@ -97,31 +97,33 @@ Require all granted
     ))
 }
 
+/// What nginx tells a program.
+const PARAMETERS: [(&str, &str); 18] = [
+    ("SCRIPT_FILENAME", "$document_root$fastcgi_script_name"),
+    ("SCRIPT_NAME", "$fastcgi_script_name"),
+    ("PATH_INFO", "$fastcgi_path_info"),
+    ("QUERY_STRING", "$query_string"),
+    ("REQUEST_METHOD", "$request_method"),
+    ("CONTENT_TYPE", "$content_type"),
+    ("CONTENT_LENGTH", "$content_length"),
+    ("REQUEST_URI", "$request_uri"),
+    ("DOCUMENT_ROOT", "$document_root"),
+    ("SERVER_PROTOCOL", "$server_protocol"),
+    ("REQUEST_SCHEME", "$scheme"),
+    ("GATEWAY_INTERFACE", "CGI/1.1"),
+    ("SERVER_SOFTWARE", "nginx"),
+    ("REMOTE_ADDR", "$remote_addr"),
+    ("REMOTE_PORT", "$remote_port"),
+    ("SERVER_ADDR", "$server_addr"),
+    ("SERVER_PORT", "$server_port"),
+    ("SERVER_NAME", "$server_name"),
+];
+
 fn nginx(folder: &Folder) -> String {
     let root = folder.path().display();
     let temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"];
     let temporary = temporary.map(|name| format!("{name}_temp_path {root}/nginx-{name};\n")).concat();
-    let parameters = [
-        ("SCRIPT_FILENAME", "$document_root$fastcgi_script_name"),
-        ("SCRIPT_NAME", "$fastcgi_script_name"),
-        ("PATH_INFO", "$fastcgi_path_info"),
-        ("QUERY_STRING", "$query_string"),
-        ("REQUEST_METHOD", "$request_method"),
-        ("CONTENT_TYPE", "$content_type"),
-        ("CONTENT_LENGTH", "$content_length"),
-        ("REQUEST_URI", "$request_uri"),
-        ("DOCUMENT_ROOT", "$document_root"),
-        ("SERVER_PROTOCOL", "$server_protocol"),
-        ("REQUEST_SCHEME", "$scheme"),
-        ("GATEWAY_INTERFACE", "CGI/1.1"),
-        ("SERVER_SOFTWARE", "nginx"),
-        ("REMOTE_ADDR", "$remote_addr"),
-        ("REMOTE_PORT", "$remote_port"),
-        ("SERVER_ADDR", "$server_addr"),
-        ("SERVER_PORT", "$server_port"),
-        ("SERVER_NAME", "$server_name"),
-    ];
-    let parameters = parameters.map(|(name, value)| format!("fastcgi_param {name} {value};\n")).concat();
+    let parameters = PARAMETERS.map(|(name, value)| format!("fastcgi_param {name} {value};\n")).concat();
     // Run by root, it would otherwise serve as somebody who may not open fcgiwrap's socket.
     let user = if is_root() { "user root;\n" } else { "" };
     format!(
