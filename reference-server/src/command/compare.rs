@@ -32,6 +32,7 @@ use std::{
     env, fs,
     io::{self, Write as _},
     iter,
+    path::Path,
     process::ExitCode,
 };
 
@@ -59,6 +60,8 @@ const NOT_LOADED: u8 = 3;
 /// What keeps it from measuring anything, and what the user asked for and cannot have.
 pub(super) fn run(options: &CompareOptions) -> Result<ExitCode, Failure> {
     let before = options.against.as_deref().map(saved::read).transpose()?;
+    options.html.as_deref().map_or(Ok(()), can_be_written)?;
+    options.save.as_deref().map_or(Ok(()), saved::prepare)?;
     let machine = Machine::this();
     let cannot = |what: &'static str| move |error: io::Error| Failure::Runtime(Complaint::new(what).because(&error));
     let folder = Folder::new().map_err(cannot("cannot make a folder for temporary files"))?;
@@ -86,6 +89,14 @@ pub(super) fn run(options: &CompareOptions) -> Result<ExitCode, Failure> {
         (true, true) => ExitCode::FAILURE,
         (true, false) => ExitCode::SUCCESS,
     })
+}
+
+/// Finds out before the measurement, and not behind it.
+fn can_be_written(path: &Path) -> Result<(), Failure> {
+    let opened = fs::OpenOptions::new().append(true).create(true).open(path);
+    opened
+        .map(drop)
+        .map_err(|error| Failure::Usage(Complaint::new(format!("cannot write {}", path.display())).because(&error)))
 }
 
 /// Everything that the plan has; and whether all of the user's applications could be loaded.

@@ -1,5 +1,6 @@
 //! What a run found out, in the form in which it is kept: everything that is shown is computed from it.
 
+mod curves;
 pub(super) mod html;
 mod machine;
 pub(super) mod shares;

@@ -35,15 +35,25 @@ pub(super) fn read(name: &str) -> Result<Report, Failure> {
     Ok(report)
 }
 
+/// Makes the folder, so that what is wrong with it is found before the measurement.
+///
+/// # Errors
+/// [`Failure::Runtime`] with what the system reports.
+pub(super) fn prepare(name: &str) -> Result<(), Failure> {
+    let path = path(name)?;
+    path.parent().map_or(Ok(()), fs::create_dir_all).map_err(|error| cannot_save(&path, &error))
+}
+
 /// # Errors
 /// [`Failure::Runtime`] with what the system reports.
 pub(super) fn write(name: &str, report: &Report) -> Result<(), Failure> {
     let path = path(name)?;
     let text = serde_json::to_string_pretty(report).map_err(io::Error::from);
-    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
-    made.and(text).and_then(|text| fs::write(&path, text)).map_err(|error| {
-        Failure::Runtime(Complaint::new(format!("cannot save the run as {}", path.display())).because(&error))
-    })
+    text.and_then(|text| fs::write(&path, text)).map_err(|error| cannot_save(&path, &error))
+}
+
+fn cannot_save(path: &Path, error: &io::Error) -> Failure {
+    Failure::Runtime(Complaint::new(format!("cannot save the run as {}", path.display())).because(error))
 }
 
 fn path(name: &str) -> Result<PathBuf, Failure> {

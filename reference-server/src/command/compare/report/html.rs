@@ -7,7 +7,9 @@ mod scale;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Changes, LeftOut, Report, Row, Table, shares,
+    Changes, LeftOut, Report, Row, Table,
+    curves::curves,
+    shares,
     terminal::{duration, interval, memory, percent, signed, significant, thousands},
 };
 use bars::Bar;
@@ -34,7 +36,7 @@ pub(in super::super) fn page(report: &Report) -> String {
                     span.own { "your application" } " " span.peer { "other server" }
                 }
                 @if let Some(changes) = &report.changes { (changed(changes)) }
-                @if let Some(sweep) = &report.sweep { (curves(sweep, report)) }
+                @if let Some(sweep) = &report.sweep { (swept(sweep, report)) }
                 @for table in &report.tables { (section(table)) }
                 (left_out(&report.left_out))
                 (method(report))
@@ -156,31 +158,17 @@ fn figures(table: &Table) -> Markup {
 }
 
 /// How the cost of each contender grows from table to table.
-fn curves(sweep: &str, report: &Report) -> Markup {
-    let mut labels: Vec<&str> = Vec::new();
-    for row in report.tables.iter().flat_map(|table| &table.rows) {
-        if !labels.contains(&row.label.as_str()) {
-            labels.push(&row.label);
-        }
-    }
-    let curve = |figure: fn(&Row) -> Option<f64>| {
-        let of = |label: &&str| {
-            let points = report.tables.iter().enumerate().filter_map(|(at, table)| {
-                let row = table.rows.iter().find(|row| row.label == *label && row.is_ranked())?;
-                Some((at as f64, figure(row)?))
-            });
-            ((*label).to_owned(), points.collect::<Vec<_>>())
-        };
-        labels.iter().map(of).collect::<Vec<_>>()
-    };
+fn swept(sweep: &str, report: &Report) -> Markup {
     let steps: Vec<_> = report.tables.iter().map(|table| table.step(sweep)).collect();
+    let costs = curves(report, |row| row.cpu_microseconds);
+    let labels: Vec<_> = costs.iter().map(|curve| curve.label).collect();
     html! {
         section {
             h2 { "As " (sweep) @if sweep == "body" { " grows" } @else { " grow" } }
-            (lines::steps("CPU time of a request", &steps, &curve(|row| row.cpu_microseconds), duration))
-            (lines::steps("Requests in a second", &steps, &curve(|row| row.requests_per_second), thousands))
-            (lines::steps("Latency, p99", &steps, &curve(|row| row.latency.as_ref().map(|it| it.p99)), duration))
-            (lines::steps("Memory", &steps, &curve(|row| row.memory_bytes.map(mebibytes)), |count| format!("{count:.0} MiB")))
+            (lines::steps("CPU time of a request", &steps, &costs, duration))
+            (lines::steps("Requests in a second", &steps, &curves(report, |row| row.requests_per_second), thousands))
+            (lines::steps("Latency, p99", &steps, &curves(report, |row| row.latency.as_ref().map(|it| it.p99)), duration))
+            (lines::steps("Memory", &steps, &curves(report, |row| row.memory_bytes.map(mebibytes)), |count| format!("{count:.0} MiB")))
             (lines::legend(&labels))
         }
     }

@@ -2,16 +2,25 @@
 
 use std::fmt::Write as _;
 
-use super::{super::statistics::Ratio, Change, Changes, LeftOut, Report, Row, Table};
+use super::{
+    super::statistics::Ratio,
+    Change, Changes, LeftOut, Report, Row, Table,
+    curves::{curves, sparkline},
+};
 
 /// All of it.
 pub(in super::super) fn text(report: &Report) -> String {
     let mut text = String::new();
-    for table in &report.tables {
-        text.push_str(&table_text(table));
-        text.push('\n');
+    match &report.sweep {
+        Some(sweep) => text.push_str(&sweep_text(sweep, report)),
+        None => {
+            for table in &report.tables {
+                text.push_str(&table_text(table));
+                text.push('\n');
+            }
+            text.push_str(&shares_text(report));
+        }
     }
-    text.push_str(&shares_text(report));
     text.push_str(&left_out_text(&report.left_out));
     if !report.left_out.is_empty() {
         text.push_str("  Everything else was measured.\n\n");
@@ -71,6 +80,39 @@ fn table_text(table: &Table) -> String {
     }
     remarks(table).iter().for_each(|remark| text.push_str(&format!("  {remark}\n")));
     text.push_str(&left_out_text(&table.left_out));
+    text
+}
+
+/// What grows in the columns, a curve behind each line; the whole tables are in the other forms of the report.
+fn sweep_text(sweep: &str, report: &Report) -> String {
+    type Figure = (&'static str, fn(&Row) -> Option<f64>, fn(f64) -> String);
+    let figures: [Figure; 3] = [
+        ("CPU/request", |row| row.cpu_microseconds, duration),
+        ("requests/s", |row| row.requests_per_second, thousands),
+        ("p99", |row| row.latency.as_ref().map(|it| it.p99), duration),
+    ];
+    let mut text = String::new();
+    for (name, figure, format) in figures {
+        let curves = curves(report, figure);
+        let labels = curves.iter().map(|curve| curve.label.chars().count()).max().unwrap_or(0);
+        let _ = write!(text, "{:labels$}", format!("{name} by {sweep}"), labels = labels + 2);
+        report.tables.iter().for_each(|table| text.push_str(&format!("  {:>9}", table.step(sweep))));
+        text.push('\n');
+        for curve in curves {
+            let _ = write!(text, "  {:labels$}", curve.label);
+            curve.values.iter().for_each(|value| text.push_str(&format!("  {:>9}", optional(*value, format))));
+            let _ = writeln!(text, "  {}", sparkline(&curve.values));
+        }
+        text.push('\n');
+    }
+    for table in &report.tables {
+        let wrong =
+            table.rows.iter().filter_map(|row| Some(format!("{}: WRONG: it {}", row.label, row.wrong.as_ref()?)));
+        for remark in wrong.chain(remarks(table)) {
+            let _ = writeln!(text, "  {}: {remark}", table.title());
+        }
+        text.push_str(&left_out_text(&table.left_out));
+    }
     text
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{
-    super::terminal::duration,
+    super::{curves, terminal::duration},
     bars::{anchor, percent},
     scale::Scale,
 };
@@ -37,13 +37,14 @@ pub(super) fn latencies(curves: &[(&str, &[(f64, f64)])]) -> Markup {
 }
 
 /// A figure of each contender from step to step.
-pub(super) fn steps(title: &str, steps: &[String], curves: &[Curve], format: fn(f64) -> String) -> Markup {
-    let place = |at: f64| at / (steps.len().max(2) - 1) as f64 * 100.0;
-    let marks: Vec<_> = steps.iter().enumerate().map(|(at, step)| (place(at as f64), step.clone())).collect();
-    let curves: Vec<_> = curves
-        .iter()
-        .map(|(label, points)| (label.clone(), points.iter().map(|(at, value)| (place(*at), *value)).collect()))
-        .collect();
+pub(super) fn steps(title: &str, steps: &[String], curves: &[curves::Curve<'_>], format: fn(f64) -> String) -> Markup {
+    let place = |at: usize| at as f64 / (steps.len().max(2) - 1) as f64 * 100.0;
+    let marks: Vec<_> = steps.iter().enumerate().map(|(at, step)| (place(at), step.clone())).collect();
+    let points = |values: &[Option<f64>]| {
+        let points = values.iter().enumerate().filter_map(|(at, value)| Some((place(at), (*value)?)));
+        points.collect::<Vec<_>>()
+    };
+    let curves: Vec<_> = curves.iter().map(|curve| (curve.label.to_owned(), points(&curve.values))).collect();
     chart(&format!("{title} (logarithmic scale)"), &marks, &curves, format)
 }
 
