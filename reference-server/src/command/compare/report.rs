@@ -309,7 +309,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_report_survives_being_saved() {
-        let report = report(&[("hyper", [1.0, 1.1, 0.9, 1.0]), ("own", [2.0; 4])]);
+        let report = report(&[("hyper", [1.0, 2.0, 0.5, 1.0]), ("own", [2.0; 4])]);
         let text = serde_json::to_string(&report).unwrap();
         let again: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), text);
