@@ -74,6 +74,7 @@ pub(super) fn run(options: &CompareOptions) -> Result<ExitCode, Failure> {
     let plan = Plan::of(options, &folder, cores)?;
     let launcher = Launcher { cores: plan.cores.clone(), meter, folder: folder.path().to_owned(), port: options.port };
     let (mut report, is_loaded) = measure(&plan, &launcher, machine);
+    let _to_the_end = interrupt::undisturbed();
     drop(launcher);
     report.changes = before
         .zip(options.against.as_deref())

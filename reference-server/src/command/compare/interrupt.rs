@@ -1,6 +1,12 @@
 //! SIGINT and SIGTERM end the run, with everything that it has started and left on the disk.
 
-use std::{fs, io, path::PathBuf, process, thread};
+use std::{
+    fs, io,
+    path::PathBuf,
+    process,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
 use tokio::{
     runtime::Builder,
@@ -11,6 +17,15 @@ use super::{cpu::Meter, processes, programs::Folder};
 
 /// The conventional exit code of a process that a signal ended, less the signal's number.
 const SIGNALLED: i32 = 128;
+
+/// Who holds it is not interrupted. The end holds it too, and never gives it back.
+static UNDISTURBED: Mutex<()> = Mutex::new(());
+
+/// Waits for the moment in which nothing is about to end: to start a process, which would otherwise outlive this one, or
+/// to show what was measured.
+pub(super) fn undisturbed() -> MutexGuard<'static, ()> {
+    UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Watches from here on.
 ///
@@ -28,6 +43,7 @@ pub(super) fn watch(folder: &Folder, meter: &Meter) -> io::Result<()> {
             _ = terminate.recv() => SignalKind::terminate(),
             _ = interrupt.recv() => SignalKind::interrupt(),
         };
+        let _forever = undisturbed();
         processes::end_all();
         // What stays is a folder for temporary files and an empty group.
         let _ = fs::remove_dir_all(folder);

@@ -17,7 +17,7 @@ use super::{
     contenders::{Contender, Launch},
     cores::Cores,
     cpu::Meter,
-    processes,
+    interrupt, processes,
     work::Work,
 };
 
@@ -69,7 +69,9 @@ impl Launcher {
             true => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
             false => command.stdin(Stdio::null()).stdout(File::create(&stdout).map_err(cannot)?),
         };
+        let undisturbed = interrupt::undisturbed();
         let mut child = self.cores.in_server(|| command.spawn()).map_err(cannot)?;
+        drop(undisturbed);
         let place = match (child.stdin.take(), child.stdout.take(), &contender.launch) {
             (Some(commands), Some(answers), _) => Place::Pipes { commands, answers: BufReader::new(answers) },
             (.., Launch::Peer { .. }) => {
