@@ -7,13 +7,15 @@
 //! ```
 //!
 //! Supervisor and workers are the same program with the same arguments; before them a worker has one more, its role.
-//! `gateway check` and `gateway conformance` have ways of their own: [`check`], [`conformance`].
+//! `gateway check`, `gateway conformance` and `gateway compare` have ways of their own: [`check`], [`conformance`],
+//! [`compare`].
 
 mod admin;
 mod apps;
 mod banner;
 mod bind;
 mod check;
+mod compare;
 mod config;
 mod conformance;
 mod control;
@@ -36,6 +38,7 @@ use clap::{Parser, Subcommand};
 
 use check::CheckOptions;
 use conformance::ConformanceOptions;
+use compare::{CompareOptions, Limit};
 use options::ServeOptions;
 use supervisor::TAKE_OVER;
 use worker::WORKER;
@@ -59,6 +62,12 @@ enum Action {
     /// Judge a server by the cases of the gateway contract.
     #[command(long_about = conformance::ABOUT, after_long_help = conformance::EXAMPLES)]
     Conformance(Box<ConformanceOptions>),
+    /// Measure what each way of running an application costs.
+    #[command(long_about = compare::ABOUT, after_long_help = compare::EXAMPLES)]
+    Compare(Box<CompareOptions>),
+    /// A part of `compare` that is a process of its own.
+    #[command(hide = true, subcommand)]
+    Limit(Limit),
 }
 
 /// Runs the command with the arguments of this process.
@@ -77,6 +86,8 @@ pub(crate) fn run() -> ExitCode {
         None => match Cli::try_parse_from(&args).map(|cli| cli.action) {
             Ok(Action::Check(options)) => check::run(&options),
             Ok(Action::Conformance(options)) => conformance::run(&options),
+            Ok(Action::Compare(options)) => compare::run(&options),
+            Ok(Action::Limit(limit)) => limit.run().map(|()| ExitCode::SUCCESS),
             // What `serve` is to do, or what is wrong, takes a closer look.
             Ok(Action::Serve(_)) | Err(_) => serve::run(args, None),
         },

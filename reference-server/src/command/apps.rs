@@ -1,5 +1,7 @@
 //! The Rust Apps that the command carries: something to try a mount, a client or the server itself with.
 
+mod work;
+
 use std::fmt::Write as _;
 
 use gateway_spec::{Body, BoxApp, Environ, FileRange, Response, Result, Source, StartResponse, conformance};
@@ -14,10 +16,12 @@ pub(super) enum Builtin {
     Echo,
     Environ,
     Probe,
+    Work,
 }
 
 impl Builtin {
-    const ALL: [Builtin; 4] = [Builtin::Hello, Builtin::Echo, Builtin::Environ, Builtin::Probe];
+    const ALL: [Builtin; 5] =
+        [Builtin::Hello, Builtin::Echo, Builtin::Environ, Builtin::Probe, Builtin::Work];
 
     /// # Errors
     /// What to tell the person who wrote `name`.
@@ -34,6 +38,7 @@ impl Builtin {
             Builtin::Echo => "echo",
             Builtin::Environ => "environ",
             Builtin::Probe => "probe",
+            Builtin::Work => "work",
         }
     }
 
@@ -43,6 +48,7 @@ impl Builtin {
             Builtin::Echo => BoxApp::new(echo),
             Builtin::Environ => BoxApp::new(environ),
             Builtin::Probe => BoxApp::new(conformance::probe()),
+            Builtin::Work => BoxApp::new(work::work),
         }
     }
 }
@@ -58,17 +64,22 @@ const MEMORY: usize = 512 * 1024;
 
 /// Sends the request's body back, once it has all arrived: many a client reads nothing before it has sent everything, and
 /// answering it meanwhile would end with both waiting for the other.
-async fn echo(mut environ: Environ, start_response: StartResponse) -> Result<Response> {
-    environ.spool_input(MEMORY).await?;
+async fn echo(environ: Environ, start_response: StartResponse) -> Result<Response> {
     let octets = HeaderValue::from_static("application/octet-stream");
     let kind = environ.header(header::CONTENT_TYPE).cloned().unwrap_or(octets);
-    let body = match environ.take_input().into_source() {
+    let started = start_response.start(200, [(header::CONTENT_TYPE, kind)])?;
+    Ok(started.body(received(environ).await?))
+}
+
+/// The request's body, all of it.
+async fn received(mut environ: Environ) -> Result<Body> {
+    environ.spool_input(MEMORY).await?;
+    Ok(match environ.take_input().into_source() {
         Source::Empty => Body::empty(),
         Source::Bytes(bytes) => bytes.into(),
         Source::File { file, position, len } => FileRange::new(file, position, len - position).into(),
         Source::Stream(stream) => Body::new(stream),
-    };
-    Ok(start_response.start(200, [(header::CONTENT_TYPE, kind)])?.body(body))
+    })
 }
 
 /// Shows what an application is told about a request.

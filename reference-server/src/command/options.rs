@@ -23,7 +23,7 @@ A TARGET is [PREFIX=]KIND:WHAT, mounted at the path PREFIX, or else at /:
   wsgi:FILE.py:CALLABLE     a callable in a file
   cgi:FOLDER, cgi:PROGRAM   CGI programs, or one
   static:FOLDER             files
-  app:NAME                  a built-in Rust App: hello, echo, environ or probe";
+  app:NAME                  a built-in Rust App: hello, echo, environ, probe or work";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

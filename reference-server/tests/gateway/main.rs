@@ -9,6 +9,7 @@ mod admin;
 mod big_bodies;
 mod cgi;
 mod cgi_output;
+mod compare;
 mod conformance;
 mod crashes;
 mod development;
