@@ -93,7 +93,7 @@ impl Entry {
     }
 
     /// All of the response is written.
-    pub(crate) fn complete(mut self: Box<Self>) {
+    pub(crate) fn complete(mut self) {
         self.aborted = false;
     }
 
