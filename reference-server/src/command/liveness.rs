@@ -37,11 +37,7 @@ impl Patience {
             (1, timeout) => in_loop.map(|limit| limit + Duration::from_secs(timeout.into())),
             _ => in_loop,
         };
-        Patience {
-            event_loop,
-            interpreter: limit.map(|limit| limit + PULSE),
-            stopped: in_loop.unwrap_or(LOOP_LIMIT),
-        }
+        Patience { event_loop, interpreter: limit.map(|limit| limit + PULSE), stopped: in_loop.unwrap_or(LOOP_LIMIT) }
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    Supervisor, recycle,
-    worker::Worker,
-};
+use super::{Supervisor, recycle, worker::Worker};
 
 /// How long a seat stays empty after its worker has failed once, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -66,7 +66,8 @@ impl Watched {
                 let requests = worker["published"]["requests"].as_array();
                 requests.is_some_and(|all| all.iter().any(|request| request["path"] == path))
             };
-            let pid = status["workers"].as_array().unwrap().iter().find(|worker| has(worker)).map(|it| it["pid"].clone());
+            let pid =
+                status["workers"].as_array().unwrap().iter().find(|worker| has(worker)).map(|it| it["pid"].clone());
             found = pid.and_then(|pid| self.workers().into_iter().find(|worker| pid == worker.pid));
             found.is_some()
         });
