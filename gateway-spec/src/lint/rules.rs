@@ -32,7 +32,6 @@ macro_rules! rules {
 rules! {
     // the environ
     SCRIPT_NAME "script-name" "G-3.5" Server "SCRIPT_NAME is empty, or begins with \"/\" and is not \"/\" alone";
-    PATH_INFO "path-info" "G-3.5" Server "PATH_INFO is empty or begins with \"/\"";
     ASTERISK "asterisk" "G-3.5" Server "a PATH_INFO of \"*\" comes with OPTIONS only";
     PATH "path" "G-3.4" Server "SCRIPT_NAME and PATH_INFO are the path together, and it is never empty";
     TARGET_HOST "target-host" "G-3.13" Server "the host of an absolute target is that of the request";

@@ -1,7 +1,7 @@
 //! `gateway check`: an application held against the contract, without a socket.
 //!
 //! The application is loaded as `serve` would, and called with requests of many kinds through
-//! [`Lint`](gateway_spec::Lint). What that finds is printed.
+//! [`Lint`]. What that finds is printed.
 
 mod drive;
 mod report;
