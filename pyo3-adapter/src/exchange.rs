@@ -215,11 +215,10 @@ impl Exchange {
             error_log::flush(self.log());
             return Ok(Rest::Whole(bytes));
         }
-        if !self.lock().written {
-            if let Some(range) = file_wrapper::file_range(py, &result, self)? {
-                self.ends_unwritten()?;
-                return Ok(Rest::File(range));
-            }
+        let was_written = self.lock().written;
+        if !was_written && let Some(range) = file_wrapper::file_range(py, &result, self)? {
+            self.ends_unwritten()?;
+            return Ok(Rest::File(range));
         }
         let mut iteration = Iteration { exchange: self.clone(), result: Some(result.clone().unbind()), iterator: None };
         match result.try_iter() {
