@@ -97,16 +97,12 @@ fn head(mut stream: &TcpStream) -> Vec<String> {
 fn answer(stream: &TcpStream, fault: Fault) -> Option<()> {
     let lines = head(stream);
     let (first, headers) = lines.split_first()?;
-    let values = |name: &str| {
-        let parts = headers.iter().filter_map(|line| line.split_once(": "));
-        parts.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect::<Vec<_>>()
-    };
-    let lengths = values("content-length").windows(2).any(|pair| pair[0] != pair[1]);
-    let is_bad =
-        (values("host").is_empty() && fault != Fault::NoHostNeeded) || (lengths && fault != Fault::FirstLengthCounts);
+    let lengths = values(headers, "content-length").windows(2).any(|pair| pair[0] != pair[1]);
+    let is_bad = (values(headers, "host").is_empty() && fault != Fault::NoHostNeeded)
+        || (lengths && fault != Fault::FirstLengthCounts);
     let (status, body) = match is_bad {
         true => ("400 Bad Request".to_owned(), String::new()),
-        false => probe(first, &values, fault),
+        false => probe(first, headers, fault),
     };
     let date = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n".repeat(match fault {
         Fault::NoDate => 0,
@@ -116,12 +112,18 @@ fn answer(stream: &TcpStream, fault: Fault) -> Option<()> {
     let sent = if first.starts_with("HEAD") && fault != Fault::BodyForHead { "" } else { &body };
     let mut out = stream;
     write!(out, "HTTP/1.1 {status}\r\n{date}X-Probe: 1\r\nContent-Length: {}\r\n\r\n{sent}", body.len()).ok()?;
-    let goes_on = !is_bad && (values("connection") != ["close"] || fault == Fault::IgnoresConnectionClose);
+    let goes_on = !is_bad && (values(headers, "connection") != ["close"] || fault == Fault::IgnoresConnectionClose);
     goes_on.then_some(())
 }
 
+/// The values of a header.
+fn values<'a>(headers: &'a [String], name: &str) -> Vec<&'a str> {
+    let parts = headers.iter().filter_map(|line| line.split_once(": "));
+    parts.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+}
+
 /// As much of the probe as the cases need.
-fn probe(first: &str, values: &dyn Fn(&str) -> Vec<&str>, fault: Fault) -> (String, String) {
+fn probe(first: &str, headers: &[String], fault: Fault) -> (String, String) {
     if let Some((_, status)) = first.split_once("status=") {
         return (format!("{} Probe", &status[..3]), "body".to_owned());
     }
@@ -129,7 +131,7 @@ fn probe(first: &str, values: &dyn Fn(&str) -> Vec<&str>, fault: Fault) -> (Stri
     let separator = if fault == Fault::JoinsWithoutSeparator { "" } else { "," };
     let shown = [("X_PROBE", "x-probe"), ("PROXY", "proxy")];
     for (key, name) in shown.into_iter().filter(|(_, name)| *name != "proxy" || fault == Fault::ShowsProxy) {
-        let value = values(name).join(separator);
+        let value = values(headers, name).join(separator);
         if !value.is_empty() {
             dump.push_str(&format!("HTTP_{key} str {value}\n"));
         }

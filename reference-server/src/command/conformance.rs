@@ -101,6 +101,8 @@ fn judge_all(
 ) -> Result<Matrix, Failure> {
     let work = Work::new()?;
     let starts = starts(&work.0)?;
+    // One that cannot be started is found out before the others are judged.
+    starts.iter().try_for_each(|start| Child::run(start).map(drop))?;
     starts.iter().map(|start| judge_start(start, cases, options)).collect()
 }
 
