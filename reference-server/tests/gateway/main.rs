@@ -19,6 +19,7 @@ mod loading;
 mod mercurial;
 mod mounts;
 mod overtime;
+mod preload;
 mod process_one;
 mod recycling;
 mod reload;

@@ -1,7 +1,7 @@
 //! Python callables, and the interpreter that they live in.
 
 use pyo3_adapter::Wsgi;
-pub(in super::super) use pyo3_adapter::imported_files;
+pub(in super::super) use pyo3_adapter::{fork, imported_files};
 
 use super::{Loaded, Loader, Report};
 

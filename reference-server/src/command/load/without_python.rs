@@ -8,6 +8,11 @@ use super::{Loaded, Loader, Report};
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {}
 
+/// No Python, no zygote.
+pub(in super::super) fn fork(_: impl FnOnce(u32)) -> Result<bool, Report> {
+    Err(super::left_out("--preload", "python"))
+}
+
 /// No Python, no files.
 pub(in super::super) fn imported_files() -> Vec<PathBuf> {
     Vec::new()
