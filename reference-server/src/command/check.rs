@@ -119,7 +119,7 @@ pub(super) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
     cgi_adapter::keep_descriptors_private();
     let runtime = Runtime::new(options.threads.into()).map_err(|error| cannot("start threads", &error))?;
     let loader = Loader {
-        venv: options.venv.as_deref(),
+        venv: options.venv.clone(),
         timeout: seconds(options.timeout),
         listing: false,
         lint: true,

@@ -6,7 +6,10 @@ mod cgi;
 #[cfg_attr(not(feature = "python"), path = "load/without_python.rs")]
 mod python;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use gateway_spec::{App, BoxApp, Environ, Lint, Response, StartResponse};
 use reference_server::{Files, Mounts, scoreboard::Vitals};
@@ -18,7 +21,7 @@ use super::{
     target::{Mount, Target},
 };
 
-pub(super) use python::{DUMP_STACKS, Python, imported_files};
+pub(super) use python::{DUMP_STACKS, Python, fork, imported_files};
 
 /// A target that is loaded. Python callables are called without the allocation that a [`BoxApp`] costs with each request:
 /// nowhere else would it be felt.
@@ -47,9 +50,9 @@ impl From<BoxApp> for Loaded {
 
 /// Makes Apps of targets, on the conditions that hold for all of them.
 #[derive(Debug)]
-pub(super) struct Loader<'a> {
+pub(super) struct Loader {
     /// The virtual environment that Python imports from.
-    pub(super) venv: Option<&'a Path>,
+    pub(super) venv: Option<PathBuf>,
     /// How long one call of Python may take.
     pub(super) timeout: Option<Duration>,
     /// Whether folders are listed, unless the target says it.
@@ -63,10 +66,10 @@ pub(super) struct Loader<'a> {
     pub(super) running: cgi_adapter::Capacity,
 }
 
-impl<'a> Loader<'a> {
-    pub(super) fn new(options: &'a ServeOptions) -> Self {
+impl Loader {
+    pub(super) fn new(options: &ServeOptions) -> Self {
         Loader {
-            venv: options.venv.as_deref(),
+            venv: options.venv.clone(),
             timeout: seconds(options.timeout),
             listing: options.listing,
             lint: options.lint,

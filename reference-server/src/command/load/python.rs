@@ -1,8 +1,6 @@
 //! Python callables, and the interpreter that they live in.
 
-use std::sync::Arc;
-
-pub(in super::super) use pyo3_adapter::imported_files;
+pub(in super::super) use pyo3_adapter::{fork, imported_files};
 use pyo3_adapter::{Pulse, Wsgi};
 use reference_server::scoreboard::Vitals;
 use rustix::process::Signal;
@@ -14,7 +12,6 @@ use super::{Loaded, Loader, Report};
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {
     runs: bool,
-    pulse: Option<Arc<Pulse>>,
 }
 
 /// Has a worker write the stacks of its Python threads to the log.
@@ -26,28 +23,27 @@ impl Python {
         self.runs
     }
 
-    pub(super) fn load(&mut self, target: &str, stream: bool, loader: &Loader<'_>) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, stream: bool, loader: &Loader) -> Result<Loaded, Report> {
         let report = |error: pyo3_adapter::LoadError| {
             Report::new(format!("cannot load wsgi:{target}: {error}")).quote(error.traceback())
         };
         if !self.runs {
-            pyo3_adapter::initialize(loader.venv).map_err(report)?;
+            pyo3_adapter::initialize(loader.venv.as_deref()).map_err(report)?;
             self.runs = true;
             if loader.reload {
                 pyo3_adapter::write_no_bytecode();
             }
             pyo3_adapter::dump_stacks_on(DUMP_STACKS.as_raw()).map_err(report)?;
-            // Without a pulse the interpreter is never found to be held: the worker serves all the same.
-            self.pulse = Pulse::start().ok();
         }
         Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(loader.timeout).stream(stream))).map_err(report)
     }
 }
 
 impl Python {
-    /// How the interpreter is, whenever that is asked.
+    /// How the interpreter is, whenever that is asked. A thread begins to feel its pulse.
     pub(in super::super) fn vitals(&self) -> impl Fn(&mut Vitals) + Send + use<> {
-        let pulse = self.pulse.clone();
+        // Without a pulse the interpreter is never found to be held: the worker serves all the same.
+        let pulse = if self.runs { Pulse::start().ok() } else { None };
         move |vitals| {
             if let Some(pulse) = &pulse {
                 vitals.gil_ticks = Some(pulse.beats());

@@ -14,6 +14,11 @@ pub(in super::super) const DUMP_STACKS: Signal = Signal::USR2;
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {}
 
+/// No Python, no zygote.
+pub(in super::super) fn fork(_: impl FnOnce(u32)) -> Result<bool, Report> {
+    Err(super::left_out("--preload", "python"))
+}
+
 /// No Python, no files.
 pub(in super::super) fn imported_files() -> Vec<PathBuf> {
     Vec::new()
@@ -24,7 +29,7 @@ impl Python {
         false
     }
 
-    pub(super) fn load(&mut self, target: &str, _: bool, _: &Loader<'_>) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, _: bool, _: &Loader) -> Result<Loaded, Report> {
         Err(super::left_out(&format!("wsgi:{target}"), "python"))
     }
 

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, Write as _},
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,6 +20,7 @@ use super::{
         control::{Control, Message},
         liveness::{Health, Liveness},
         roster::Duty,
+        worker::WORKER,
     },
     child,
     plan::Plan,
@@ -80,18 +81,14 @@ impl Worker {
     /// What the system reports.
     pub(super) fn start(
         seat: u16,
-        plan: &Plan,
+        plan: &mut Plan,
         args: &[OsString],
         multiprocess: bool,
         (board, place): (&File, usize),
     ) -> io::Result<Self> {
-        let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
         let scoreboard = memory("gateway-scoreboard", &[])?;
-        let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
-        command.arg("worker").args(args.iter().skip(1));
-        let mut descriptors = vec![config.as_fd(), scoreboard.as_fd(), board.as_fd()];
-        descriptors.extend(plan.listeners().map(|listener| listener.as_fd()));
-        let (pid, control) = child::start(&mut command, format!("{place} {multiprocess}"), &descriptors)?;
+        let begin = format!("{place} {multiprocess}");
+        let (pid, control) = process(plan, args, begin, &[scoreboard.as_fd(), board.as_fd()])?;
         tracing::debug!("worker {seat} is process {pid}");
         Ok(Worker {
             seat,
@@ -198,8 +195,27 @@ impl Worker {
     }
 }
 
+/// Starts the process: forked where there is a zygote, and otherwise from the program. It is given `files` and the
+/// sockets.
+fn process(plan: &mut Plan, args: &[OsString], begin: String, files: &[BorrowedFd<'_>]) -> io::Result<(Pid, Control)> {
+    let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
+    let Plan { sockets, zygote, .. } = plan;
+    let mut descriptors = vec![config.as_fd()];
+    descriptors.extend(files);
+    descriptors.extend(sockets.iter().map(|socket| socket.listener.as_fd()));
+    match zygote {
+        // It knows the configuration already.
+        Some(zygote) => zygote.fork(begin, &descriptors[1..]),
+        None => {
+            let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
+            command.arg(WORKER).args(args.iter().skip(1));
+            child::start(&mut command, begin, &descriptors)
+        }
+    }
+}
+
 /// A file in memory.
-fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+pub(super) fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
     file.write_all(content)?;
     Ok(file.into())
