@@ -30,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
     must("G-3.24/1", "the names of all keys", "in lower case with a dot, or of capitals", names)
         .pep_should(VARIABLES)
         .wsgi(),
-    must("G-3.26/1", "an application that empties its environ", "the next call has a whole one", own_dict)
+    must("G-3.26/1", "an application that changes its environ", "the next call has a whole one", own_dict)
         .pep(VARIABLES)
         .wsgi(),
     must("G-3.27/1", "plain HTTP", "the scheme is http", scheme).pep(VARIABLES),

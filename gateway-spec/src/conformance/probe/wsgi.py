@@ -123,7 +123,7 @@ def pattern(size):
 
 
 def environ(request):
-    """All keys with type and value. ?read: the body is read first. ?mark: leaves marks and clears the dict."""
+    """All keys with type and value. ?read: the body is read first. ?mark: changes the dict."""
     stream = request.environ["wsgi.input"]
     facts = {"probe.kind": "wsgi", "probe.pid": str(os.getpid()), "probe.arguments": request.arguments}
     if request.one("read"):
@@ -143,8 +143,7 @@ def environ(request):
             value = None
         lines.append("%s %s %s\n" % (quote(str(key).encode()), type(value).__name__, quote(octets)))
     if request.one("mark"):
-        request.environ.clear()
-        request.environ["probe.mark"] = "1"
+        request.environ.update({"probe.mark": "1", "REQUEST_METHOD": "MARKED"})
     request.start()
     return ["".join(lines).encode()]
 
@@ -472,10 +471,12 @@ class File(io.FileIO):
 class OnlyRead:
     def __init__(self, request):
         self.request = request
-        self.blocks = [b"one,", b"two"]
+        self.rest = b"one,two"
 
     def read(self, size=-1):
-        return self.blocks.pop(0) if self.blocks else b""
+        count = len(self.rest) if size is None or size < 0 else min(size, 4)
+        block, self.rest = self.rest[:count], self.rest[count:]
+        return block
 
     def close(self):
         self.request.event("closed")
