@@ -57,7 +57,7 @@ struct Cli {
 enum Action {
     /// Serve applications over HTTP.
     #[command(long_about = options::ABOUT, after_long_help = options::EXAMPLES)]
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Check applications against the contract.
     #[command(long_about = check::ABOUT, after_long_help = check::EXAMPLES)]
     Check(Box<CheckOptions>),

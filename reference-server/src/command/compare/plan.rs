@@ -163,8 +163,8 @@ impl Plan {
 
     fn about_figures(&self, meter: &Meter) -> String {
         format!(
-            "CPU/request is the CPU time of all of a server's processes, from {}. ratio is CPU/request in relation to \
-             the cheapest, the geometric mean over the rounds with its confidence interval of 95 %; rounds go on until \
+            "CPU/request is the CPU time of all of a server's processes, from {}, the geometric mean over the rounds. ratio is CPU/request in relation to \
+             the cheapest in the same round, with its confidence interval of 95 %; rounds go on until \
              each interval is narrower than {:.0} % or there were {} of them or {} s are over. Latencies are those of \
              all rounds together. memory is what all processes have under load, with what they share counted once (PSS) where the \
              system tells that.",

@@ -6,7 +6,7 @@ use super::{
     load::Tally,
     report::{Latency, LeftOut, Round, Row, Table, shares},
     rounds::{Asked, Entry, Measured, Task, Verdict, percentile, ratios},
-    statistics::{Ratio, median},
+    statistics::{Ratio, geometric_mean, median},
 };
 
 /// The load generator has nothing to spare if its core is busier than this while the server's is not.
@@ -97,7 +97,7 @@ fn row(entry: &Entry, ratio: Option<Ratio>, launcher: &Launcher) -> Row {
         kind: entry.contender.kind.name().into(),
         requests: all.answers,
         requests_per_second: median(measured.iter().map(|round| round.requests_per_second())),
-        cpu_microseconds: median(measured.iter().filter_map(|round| round.cost())),
+        cpu_microseconds: geometric_mean(measured.iter().filter_map(|round| round.cost())),
         ratio,
         latency: latency(&all),
         memory_bytes: median(measured.iter().filter_map(|round| round.memory).map(|bytes| bytes as f64)),

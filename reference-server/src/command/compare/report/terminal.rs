@@ -258,7 +258,7 @@ pub(super) fn memory(bytes: f64) -> String {
 pub(super) fn percent(fraction: f64) -> String {
     let percent = fraction * 100.0;
     match percent {
-        it if it == 0.0 => "0 %".to_owned(),
+        0.0 => "0 %".to_owned(),
         it if it < 0.1 => "<0.1 %".to_owned(),
         it if it < 10.0 => format!("{it:.1} %"),
         it => format!("{it:.0} %"),
