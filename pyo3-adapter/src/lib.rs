@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `interpreter` | starts Python, enters it |
 //! | `load` | finds the callable |
+//! | `fork` | another process with the same interpreter |
 //! | `modules` | what has been imported |
 //! | `app` | the [`App`](gateway_spec::App) |
 //! | `environ` | [`Environ`](gateway_spec::Environ) → dict |
@@ -40,6 +41,7 @@ mod error;
 mod error_log;
 mod exchange;
 mod file_wrapper;
+mod fork;
 mod input;
 mod interpreter;
 mod lint;
@@ -53,6 +55,7 @@ mod text;
 
 pub use app::Wsgi;
 pub use error::LoadError;
+pub use fork::fork;
 pub use interpreter::{finish, initialize, version};
 pub use modules::{imported_files, write_no_bytecode};
 pub use overtime::stuck;

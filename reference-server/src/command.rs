@@ -31,6 +31,7 @@ mod settings;
 mod supervisor;
 mod target;
 mod worker;
+mod zygote;
 
 use std::{env, process::ExitCode};
 
@@ -42,6 +43,7 @@ use compare::{CompareOptions, Limit};
 use options::ServeOptions;
 use supervisor::TAKE_OVER;
 use worker::WORKER;
+use zygote::ZYGOTE;
 
 /// Serves Rust Apps, Python WSGI applications, CGI programs and files under one URL space.
 #[derive(Debug, Parser)]
@@ -73,13 +75,14 @@ enum Action {
 /// Runs the command with the arguments of this process.
 pub(crate) fn run() -> ExitCode {
     let mut args: Vec<_> = env::args_os().collect();
-    let role = args.get(1).and_then(|role| role.to_str()).filter(|role| [WORKER, TAKE_OVER].contains(role));
+    let role = args.get(1).and_then(|role| role.to_str()).filter(|role| [WORKER, ZYGOTE, TAKE_OVER].contains(role));
     let role = role.map(str::to_owned);
     let done = match role.as_deref() {
         Some(role) => {
             args.remove(1);
             match role {
                 WORKER => return worker::run(&args),
+                ZYGOTE => return zygote::run(&args),
                 _ => supervisor::take_over().and_then(|predecessor| serve::run(args, Some(predecessor))),
             }
         }

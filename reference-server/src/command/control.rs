@@ -8,11 +8,15 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    },
 };
 
 /// The longest message.
@@ -43,6 +47,8 @@ pub(super) enum Message {
     Retire(String),
     /// From a worker: this source file has changed.
     Changed(String),
+    /// From a zygote: the worker that was asked for is this process.
+    Forked(u32),
 }
 
 impl Message {
@@ -56,6 +62,7 @@ impl Message {
             Message::Failed(code, report) => ("failed", format!("{code} {report}")),
             Message::Retire(reason) => ("retire", reason.clone()),
             Message::Changed(file) => ("changed", file.clone()),
+            Message::Forked(pid) => ("forked", pid.to_string()),
         };
         let mut bytes = format!("{word} {rest}").into_bytes();
         bytes.truncate(LARGEST);
@@ -77,6 +84,7 @@ impl Message {
             }
             "retire" => Message::Retire(rest.to_owned()),
             "changed" => Message::Changed(rest.to_owned()),
+            "forked" => Message::Forked(rest.parse().ok()?),
             _ => return None,
         })
     }
@@ -107,6 +115,13 @@ impl Control {
         }
     }
 
+    /// Waits until there is something to receive, or this time is over.
+    pub(super) fn wait(&self, patience: Option<Duration>) {
+        let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+        // Whatever ends the waiting, receiving tells.
+        let _ = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], patience.as_ref());
+    }
+
     /// Says something. The other side may be gone; its end is noticed elsewhere.
     pub(super) fn send(&self, message: &Message) {
         if let Err(error) = self.send_with(message, &[]) {
@@ -133,7 +148,11 @@ impl Control {
         self.receive_with(&mut Vec::new())
     }
 
-    fn receive_with(&self, descriptors: &mut Vec<OwnedFd>) -> io::Result<Option<Message>> {
+    /// The same, with the descriptors that come with it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if there is none yet.
+    pub(super) fn receive_with(&self, descriptors: &mut Vec<OwnedFd>) -> io::Result<Option<Message>> {
         let mut bytes = vec![0; LARGEST];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -148,6 +167,13 @@ impl Control {
         }
         let unknown = || io::Error::new(io::ErrorKind::InvalidData, "an unknown message");
         Message::decode(&bytes[..received.bytes]).map(Some).ok_or_else(unknown)
+    }
+}
+
+/// An end that another process has handed over.
+impl From<OwnedFd> for Control {
+    fn from(end: OwnedFd) -> Self {
+        Control(end)
     }
 }
 

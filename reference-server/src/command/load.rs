@@ -18,7 +18,7 @@ use super::{
     target::{Mount, Target},
 };
 
-pub(super) use python::{DUMP_STACKS, Python, imported_files};
+pub(super) use python::{DUMP_STACKS, Python, fork, imported_files};
 
 /// A target that is loaded. Python callables are called without the allocation that a [`BoxApp`] costs with each request:
 /// nowhere else would it be felt.

@@ -159,6 +159,13 @@ pub(super) struct ServeOptions {
     #[arg(value_name = "SECONDS", default_value = "25")]
     pub(super) graceful_timeout: u32,
 
+    /// Import Python applications once, and fork the workers from the process that has: they start at once and share
+    /// memory. Applications must not start threads, or open connections, while they are imported
+    #[arg(long, env = "GATEWAY_PRELOAD", hide_env_values = true, value_name = "BOOL", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    pub(super) preload: bool,
+
     /// For development: when a Python source or the configuration file changes, workers are replaced at once; what
     /// cannot be loaded is shown in the browser, and in the log, until it is mended
     #[arg(long, env = "GATEWAY_RELOAD", hide_env_values = true, value_name = "BOOL", action = ArgAction::Set)]

@@ -30,6 +30,7 @@
 //! | `reload` | HUP |
 //! | `upgrade` | USR2 |
 //! | `recycle` | workers that are to be replaced: old, big, or tired of requests |
+//! | `zygote` | the process that workers are forked from, with `--preload` |
 //! | `systemd` | tells systemd |
 
 mod admin;
@@ -46,6 +47,7 @@ mod systemd;
 mod upgrade;
 mod vitals;
 mod worker;
+mod zygote;
 
 use std::{
     collections::BTreeMap,
@@ -77,6 +79,7 @@ use seats::Backoff;
 use systemd::Systemd;
 use upgrade::Upgrade;
 use worker::Worker;
+use zygote::Zygote;
 
 /// How long the supervisor sleeps at most. What it looks at by the clock is at least so coarse.
 const TURN: Duration = Duration::from_secs(1);
@@ -98,6 +101,7 @@ pub(super) struct Supervisor {
     /// Where workers note how many connections they have, for them to share equally.
     board: File,
     seats: BTreeMap<u16, Backoff>,
+    zygote_pause: Backoff,
     /// Whether any worker has ever been READY.
     has_served: bool,
     /// How the first worker failed.
@@ -145,6 +149,7 @@ impl Supervisor {
             workers: Vec::new(),
             board: Balance::board().map_err(|error| cannot("make a file in memory", &error))?,
             seats: BTreeMap::new(),
+            zygote_pause: Backoff::default(),
             has_served: false,
             failure: None,
             ending: None,
@@ -178,6 +183,7 @@ impl Supervisor {
             }
             self.wait();
             self.obey_signals();
+            self.hear_zygote();
             self.hear_workers();
             self.bury_the_dead();
             self.look_after_workers();
@@ -190,8 +196,11 @@ impl Supervisor {
     /// Waits until something happens, or until something is to be done by the clock.
     fn wait(&self) {
         let mut sources = vec![PollFd::new(self.signals.get_read(), PollFlags::IN)];
+        let zygote = self.plan.zygote.as_ref().and_then(Zygote::control);
         let controls = self.workers.iter().filter_map(|worker| worker.control.as_ref());
-        sources.extend(controls.chain(self.upgrade.control()).map(|control| PollFd::new(control, PollFlags::IN)));
+        sources.extend(
+            controls.chain(zygote).chain(self.upgrade.control()).map(|control| PollFd::new(control, PollFlags::IN)),
+        );
         let now = Instant::now();
         let sleep = self.next_time().map_or(TURN, |time| time.saturating_duration_since(now)).min(TURN);
         // A signal ends the waiting early, which does no harm.
@@ -201,7 +210,8 @@ impl Supervisor {
     /// When something is to be done though nothing happens.
     fn next_time(&self) -> Option<Instant> {
         let deadlines = self.workers.iter().filter_map(Worker::deadline);
-        let seats = self.seats.values().filter_map(Backoff::not_before).filter(|time| *time > Instant::now());
+        let pauses = self.seats.values().chain([&self.zygote_pause]);
+        let seats = pauses.filter_map(Backoff::not_before).filter(|time| *time > Instant::now());
         deadlines.chain(seats).chain(self.systemd.next_ping()).min()
     }
 

@@ -8,19 +8,23 @@ use std::{
     fs::File,
     hash::{BuildHasher as _, RandomState},
     io::{self, Read as _, Seek as _},
+    os::fd::OwnedFd,
     path,
     process::{self, ExitCode},
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use reference_server::{AccessLog, Balance, Builder, Limits, Listener, Runtime, Server, scoreboard::Scoreboard};
+use reference_server::{
+    AccessLog, Balance, Builder, Limits, Listener, Mounts, Runtime, Server,
+    scoreboard::{Scoreboard, Vitals},
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::{
     control::Control,
     failure::{Failure, Report},
-    load::{Loader, Python, imported_files},
+    load::{Loaded, Loader, Python, imported_files},
     options::ServeOptions,
     serve::{cannot, change_folder, log_to_stderr},
     settings::Settings,
@@ -33,7 +37,7 @@ pub(super) const WORKER: &str = "worker";
 
 /// Where a worker sits: its supervisor, and what that gives it to work with.
 #[derive(Debug)]
-struct Seat {
+pub(super) struct Seat {
     control: Control,
     offer: Offer,
 }
@@ -44,8 +48,6 @@ struct Offer {
     multiprocess: bool,
     /// The place among them.
     balance: Balance,
-    /// What the configuration file said when it was found to be in order.
-    config: String,
     /// A file in memory that the supervisor reads, for this worker to say there what it does.
     scoreboard: File,
     listeners: Vec<Listener>,
@@ -53,24 +55,37 @@ struct Offer {
 
 impl Seat {
     /// Takes the seat that the supervisor offers.
-    fn take() -> io::Result<Self> {
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not what a supervisor says to a worker");
-        let (control, text, descriptors) = Control::from_stdin()?;
+    fn take() -> io::Result<(Self, String)> {
+        let (control, text, mut descriptors) = Control::from_stdin()?;
+        let config = if descriptors.is_empty() { None } else { Some(descriptors.remove(0)) };
+        let config = content(config.ok_or_else(wrong)?.into())?;
+        Ok((Seat::new(control, &text, descriptors)?, config))
+    }
+
+    /// The seat that an offer, the message and its descriptors, describes.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(super) fn new(control: Control, text: &str, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
         let (place, multiprocess) = text.split_once(' ').ok_or_else(wrong)?;
         let place = place.parse().map_err(|_| wrong())?;
         let multiprocess = multiprocess.parse().map_err(|_| wrong())?;
         let mut descriptors = descriptors.into_iter();
         let mut file = || descriptors.next().map(File::from).ok_or_else(wrong);
-        let (config, scoreboard, board) = (content(file()?)?, file()?, file()?);
+        let (scoreboard, board) = (file()?, file()?);
         let listeners = descriptors.map(Listener::try_from).collect::<io::Result<_>>()?;
         let balance = Balance::new(board, place);
-        let offer = Offer { multiprocess, balance, config, scoreboard, listeners };
+        let offer = Offer { multiprocess, balance, scoreboard, listeners };
         Ok(Seat { control, offer })
     }
 }
 
+fn wrong() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "not what a supervisor says")
+}
+
 /// What the supervisor has written into a file in memory, whose offset both share.
-fn content(mut file: File) -> io::Result<String> {
+pub(super) fn content(mut file: File) -> io::Result<String> {
     let mut text = String::new();
     file.rewind()?;
     file.read_to_string(&mut text)?;
@@ -79,17 +94,26 @@ fn content(mut file: File) -> io::Result<String> {
 
 /// Serves in the seat that the supervisor has prepared, with the supervisor's arguments.
 pub(super) fn run(args: &[OsString]) -> ExitCode {
-    let seat = match Seat::take() {
-        Ok(seat) => seat,
+    let (seat, config) = match Seat::take() {
+        Ok(taken) => taken,
         Err(error) => {
             let report = Report::new("a worker is started by `gateway serve`, and not by hand").because(&error);
             eprint!("{report}");
             return ExitCode::from(2);
         }
     };
+    take_orders(seat, |offer, orders| serve(Prepared::new(args, config)?, offer, orders))
+}
+
+/// Serves in this seat what was prepared before.
+pub(super) fn run_prepared(seat: Seat, prepared: Prepared) -> ExitCode {
+    take_orders(seat, |offer, orders| serve(prepared, offer, orders))
+}
+
+fn take_orders(seat: Seat, work: impl FnOnce(Offer, &Orders) -> Result<(), Failure>) -> ExitCode {
     let Seat { control, offer } = seat;
     let served = Orders::begin(control).map_err(|error| cannot("watch for signals", &error)).and_then(|orders| {
-        let served = serve(args, offer, &orders);
+        let served = work(offer, &orders);
         if let Err(failure) = &served {
             orders.failed(failure);
         }
@@ -102,15 +126,43 @@ pub(super) fn run(args: &[OsString]) -> ExitCode {
     }
 }
 
-fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure> {
-    let Offer { multiprocess, balance, config, scoreboard, listeners } = offer;
-    let settings = Settings::gather(args, Some(config))?;
+/// All that is done before a process has threads.
+pub(super) struct Prepared {
+    settings: Settings,
+    sources: Option<Sources>,
+    // Applications go before the interpreter that they live in.
+    app: Mounts<Loaded>,
+    python: Python,
+    vitals: Box<dyn Fn(&mut Vitals) + Send>,
+}
+
+impl Prepared {
+    /// Loads the applications.
+    ///
+    /// # Errors
+    /// One cannot be loaded.
+    pub(super) fn new(args: &[OsString], config: String) -> Result<Self, Failure> {
+        let settings = Settings::gather(args, Some(config))?;
+        let options = &settings.options;
+        log_to_stderr(options.log_level);
+        let config_file = options.config.as_deref().and_then(|file| path::absolute(file).ok());
+        change_folder(options.chdir.as_deref())?;
+        #[cfg(feature = "cgi")]
+        cgi_adapter::keep_descriptors_private();
+        let sources = options.reload.then(|| Sources::look(config_file)).transpose();
+        let sources = sources.map_err(|error| cannot("look at sources", &error))?;
+        let mut python = Python::default();
+        let loader = Loader::new(options);
+        let app = loader.load_all(&settings.mounts, &mut python)?;
+        let vitals = Box::new(loader.vitals(&python));
+        Ok(Prepared { settings, sources, app, python, vitals })
+    }
+}
+
+fn serve(prepared: Prepared, offer: Offer, orders: &Orders) -> Result<(), Failure> {
+    let Prepared { settings, sources, app, python, vitals } = prepared;
+    let Offer { multiprocess, balance, scoreboard, listeners } = offer;
     let options = &settings.options;
-    log_to_stderr(options.log_level);
-    let config_file = options.config.as_deref().and_then(|file| path::absolute(file).ok());
-    change_folder(options.chdir.as_deref())?;
-    #[cfg(feature = "cgi")]
-    cgi_adapter::keep_descriptors_private();
     let access_log = access_log(options)?;
     let runtime = Runtime::with_queue(options.threads.into(), options.queue as usize)
         .map_err(|error| cannot("start threads", &error))?;
@@ -124,20 +176,12 @@ fn serve(args: &[OsString], offer: Offer, orders: &Orders) -> Result<(), Failure
     if let Some(count) = max_requests(options) {
         server = server.after_requests(count, orders.retire(format!("it has answered {count} requests")));
     }
-    let sources = options.reload.then(Sources::look).transpose().map_err(|error| cannot("look at sources", &error))?;
-    let mut python = Python::default();
-    let loader = Loader::new(options);
-    let app = loader.load_all(&settings.mounts, &mut python)?;
     if let Some(sources) = sources {
-        let (config, has_python) = (config_file, python.runs());
-        let more = move || {
-            let imported = if has_python { imported_files() } else { Vec::new() };
-            imported.into_iter().chain(config.clone()).collect()
-        };
+        let has_python = python.runs();
+        let more = move || if has_python { imported_files() } else { Vec::new() };
         sources.watch(more, orders.changed()).map_err(|error| cannot("watch sources", &error))?;
     }
     let mounts = app.prefixes().map(|prefix| if prefix.is_empty() { "/" } else { prefix }.to_owned()).collect();
-    let vitals = loader.vitals(&python);
     server = server.scoreboard(Scoreboard::new(scoreboard, &runtime, mounts).vitals(vitals));
     let drain = orders.serving(
         access_log.as_ref().map_or_else(Weak::new, Arc::downgrade),

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+IMPORTER = os.getpid()
 VERSION = pathlib.Path(os.environ.get("VERSION_FILE", os.devnull)).read_text().strip()
 
 
@@ -19,6 +20,10 @@ def application(environ, start_response):
 
 def pid(argument, environ):
     return str(os.getpid())
+
+
+def importer(argument, environ):
+    return str(IMPORTER)
 
 
 def version(argument, environ):

@@ -25,6 +25,7 @@ mod loading;
 mod mercurial;
 mod mounts;
 mod overtime;
+mod preload;
 mod process_one;
 mod recycling;
 mod reload;

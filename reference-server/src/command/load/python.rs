@@ -1,9 +1,9 @@
 //! Python callables, and the interpreter that they live in.
 
-use std::sync::Arc;
+use std::sync::OnceLock;
 
-pub(in super::super) use pyo3_adapter::imported_files;
 use pyo3_adapter::{Pulse, Wsgi};
+pub(in super::super) use pyo3_adapter::{fork, imported_files};
 use reference_server::scoreboard::Vitals;
 use rustix::process::Signal;
 
@@ -14,7 +14,6 @@ use super::{Loaded, Loader, Report};
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {
     runs: bool,
-    pulse: Option<Arc<Pulse>>,
 }
 
 /// Has a worker write the stacks of its Python threads to the log.
@@ -37,8 +36,6 @@ impl Python {
                 pyo3_adapter::write_no_bytecode();
             }
             pyo3_adapter::dump_stacks_on(DUMP_STACKS.as_raw()).map_err(report)?;
-            // Without a pulse the interpreter is never found to be held: the worker serves all the same.
-            self.pulse = Pulse::start().ok();
         }
         Wsgi::load(target).map(|app| Loaded::Wsgi(app.timeout(loader.timeout).stream(stream))).map_err(report)
     }
@@ -47,9 +44,11 @@ impl Python {
 impl Python {
     /// How the interpreter is, whenever that is asked.
     pub(in super::super) fn vitals(&self) -> impl Fn(&mut Vitals) + Send + use<> {
-        let pulse = self.pulse.clone();
+        let pulse = self.runs.then(OnceLock::new);
         move |vitals| {
-            if let Some(pulse) = &pulse {
+            // Its thread is started by whoever asks first: after a fork, that is. Without a pulse the interpreter is
+            // never found to be held, and the worker serves all the same.
+            if let Some(Some(pulse)) = pulse.as_ref().map(|pulse| pulse.get_or_init(|| Pulse::start().ok())) {
                 vitals.gil_ticks = Some(pulse.beats());
                 vitals.gil_wait = pulse.waited();
                 vitals.stuck = pyo3_adapter::stuck() as u64;

@@ -14,6 +14,11 @@ pub(in super::super) const DUMP_STACKS: Signal = Signal::USR2;
 #[derive(Debug, Default)]
 pub(in super::super) struct Python {}
 
+/// No Python, no zygote.
+pub(in super::super) fn fork(_: impl FnOnce(u32)) -> Result<bool, Report> {
+    Err(super::left_out("--preload", "python"))
+}
+
 /// No Python, no files.
 pub(in super::super) fn imported_files() -> Vec<PathBuf> {
     Vec::new()

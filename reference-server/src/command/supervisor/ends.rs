@@ -60,7 +60,9 @@ impl Supervisor {
                 worker.balance.leave();
                 self.ended(worker, status);
             } else {
-                self.upgrade.ended(pid, &self.oom_kills.cause(status));
+                let cause = self.oom_kills.cause(status);
+                self.upgrade.ended(pid, &cause);
+                self.zygote_ended(pid, &cause);
             }
         }
     }

@@ -12,6 +12,7 @@ use super::{
     },
     sockets,
     sockets::Socket,
+    zygote::Zygote,
 };
 
 /// Settings that were found to be in order, and the sockets that belong to them.
@@ -21,6 +22,8 @@ pub(super) struct Plan {
     pub(super) id: u64,
     pub(super) settings: Settings,
     pub(super) sockets: Vec<Rc<Socket>>,
+    /// With `--preload`, the process that workers are forked from.
+    pub(super) zygote: Option<Zygote>,
 }
 
 impl Plan {
@@ -46,7 +49,7 @@ impl Plan {
         }
         check_folder(&settings.options)?;
         let sockets = sockets::open(&settings.options, open)?;
-        Ok(Plan { id, settings, sockets })
+        Ok(Plan { id, settings, sockets, zygote: None })
     }
 
     pub(super) fn listeners(&self) -> impl Iterator<Item = &Listener> {
@@ -56,6 +59,7 @@ impl Plan {
     /// Stops listening: what workers have not accepted is theirs still, and nothing more comes. The files of unix
     /// sockets go, unless another process listens there by now.
     pub(super) fn stop_listening(&mut self, taken_over: bool) {
+        self.zygote = None;
         let sockets = std::mem::take(&mut self.sockets);
         sockets.iter().filter(|_| !taken_over).for_each(|socket| socket.remove_file());
     }

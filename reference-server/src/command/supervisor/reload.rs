@@ -24,6 +24,7 @@ impl Supervisor {
                 let trial = self.workers.iter().any(|worker| worker.is_ready());
                 let before = std::mem::replace(&mut self.plan, next);
                 self.seats.values_mut().for_each(Backoff::forgive);
+                self.zygote_pause.forgive();
                 // Workers that are still starting have the old configuration, and perhaps the old code.
                 self.kill_starting();
                 self.before = Some(before);

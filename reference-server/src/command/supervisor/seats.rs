@@ -33,6 +33,10 @@ impl Backoff {
         self.not_before
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.not_before.is_none_or(|time| time <= Instant::now())
+    }
+
     /// Whoever asks for workers now need not wait for what was.
     pub(super) fn forgive(&mut self) {
         *self = Backoff::default();
@@ -48,6 +52,9 @@ impl Supervisor {
         }
         let graceful = self.graceful_time();
         self.workers.iter_mut().filter(|worker| worker.seat > self.wanted).for_each(|worker| worker.drain(graceful));
+        if !self.can_start() {
+            return;
+        }
         for seat in 1..=self.wanted {
             let is_taken = self.workers.iter().any(|worker| worker.seat == seat && worker.is_seated());
             // Before any has served there is no second try: whoever has started the server hears what is wrong.
@@ -100,8 +107,7 @@ impl Supervisor {
     }
 
     fn may_start(&self, seat: u16) -> bool {
-        let not_before = self.seats.get(&seat).and_then(Backoff::not_before);
-        not_before.is_none_or(|time| time <= Instant::now())
+        self.seats.get(&seat).is_none_or(Backoff::is_over)
     }
 
     fn start(&mut self, seat: u16) {
@@ -109,7 +115,7 @@ impl Supervisor {
         // state in memory is everybody's. With one worker it is, until a reload, which ends it in any case.
         let is_free = |place: &usize| self.workers.iter().all(|worker| worker.place != *place);
         let place = (0..).find(is_free).unwrap_or_default();
-        match Worker::start(seat, &self.plan, &self.args, self.wanted > 1, (&self.board, place)) {
+        match Worker::start(seat, &mut self.plan, &self.args, self.wanted > 1, (&self.board, place)) {
             Ok(worker) => self.workers.push(worker),
             Err(error) => {
                 let pause = self.seats.entry(seat).or_default().failed(None);

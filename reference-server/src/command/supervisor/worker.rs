@@ -20,6 +20,7 @@ use super::{
         control::{Control, Message},
         liveness::{Health, Liveness},
         roster::Duty,
+        worker::WORKER,
     },
     child,
     plan::Plan,
@@ -80,18 +81,27 @@ impl Worker {
     /// What the system reports.
     pub(super) fn start(
         seat: u16,
-        plan: &Plan,
+        plan: &mut Plan,
         args: &[OsString],
         multiprocess: bool,
         (board, place): (&File, usize),
     ) -> io::Result<Self> {
-        let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
         let scoreboard = memory("gateway-scoreboard", &[])?;
-        let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
-        command.arg("worker").args(args.iter().skip(1));
+        let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
+        // Sockets are of another field than the zygote; the compiler sees that only here.
+        let Plan { sockets, zygote, .. } = plan;
         let mut descriptors = vec![config.as_fd(), scoreboard.as_fd(), board.as_fd()];
-        descriptors.extend(plan.listeners().map(|listener| listener.as_fd()));
-        let (pid, control) = child::start(&mut command, format!("{place} {multiprocess}"), &descriptors)?;
+        descriptors.extend(sockets.iter().map(|socket| socket.listener.as_fd()));
+        let begin = format!("{place} {multiprocess}");
+        let (pid, control) = match zygote {
+            // It knows the configuration already.
+            Some(zygote) => zygote.fork(begin, &descriptors[1..])?,
+            None => {
+                let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
+                command.arg(WORKER).args(args.iter().skip(1));
+                child::start(&mut command, begin, &descriptors)?
+            }
+        };
         tracing::debug!("worker {seat} is process {pid}");
         Ok(Worker {
             seat,
@@ -199,7 +209,7 @@ impl Worker {
 }
 
 /// A file in memory.
-fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+pub(super) fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
     file.write_all(content)?;
     Ok(file.into())

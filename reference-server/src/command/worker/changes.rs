@@ -26,13 +26,14 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Looks at the Python sources below the working folder: what is saved from now on counts, even while it is being
-    /// imported.
+    /// Looks at the Python sources below the working folder, and at the configuration file: what is saved from now on
+    /// counts, even while it is being imported.
     ///
     /// # Errors
     /// There is no such folder.
-    pub(super) fn look() -> io::Result<Self> {
-        let mut sources = Sources { folder: env::current_dir()?, seen: BTreeMap::new() };
+    pub(super) fn look(config: Option<PathBuf>) -> io::Result<Self> {
+        let seen = config.into_iter().map(|file| (file, None)).collect();
+        let mut sources = Sources { folder: env::current_dir()?, seen };
         sources.changed();
         Ok(sources)
     }
