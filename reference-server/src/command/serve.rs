@@ -50,7 +50,8 @@ pub(super) fn log_to_stderr(level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     let stderr = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    stderr.with_max_level(level).compact().init();
+    // Whoever has read the log may be gone; to say so there would end the process.
+    stderr.log_internal_errors(false).with_max_level(level).compact().init();
 }
 
 /// Changes to the folder that paths begin at, if one is given.

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use rustix::process::Signal;
 
 use crate::support::{
-    Gateway, Load, Server,
+    Gateway, Load, Server, installed,
     load::Connections::{Kept, New},
     server::is_running,
     wait_until,
@@ -95,6 +95,23 @@ fn usr1_opens_the_access_log_anew() {
     let (old, new) = (fs::read_to_string(&moved).unwrap(), fs::read_to_string(&log).unwrap());
     assert!(!old.contains("after") && !new.contains("before"), "{old}\n{new}");
     assert_eq!(format!("{old}{new}").lines().count(), 3);
+}
+
+#[test]
+fn a_log_that_nobody_reads_ends_nothing() {
+    if !installed(&["bash"]) {
+        return;
+    }
+    let broken = ["bash", "-c", "exec \"$@\" 2> >(exec true)", "bash"];
+    let server = gateway().inside(&broken).start();
+    let mut pid = server.get("/pid").text();
+    for _ in 0..2 {
+        server.signal(Signal::HUP);
+        wait_until("another worker", || server.get("/pid").text() != pid);
+        pid = server.get("/pid").text();
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit().code(), Some(0));
 }
 
 #[test]

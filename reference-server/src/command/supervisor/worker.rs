@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, Write as _},
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -87,21 +87,8 @@ impl Worker {
         (board, place): (&File, usize),
     ) -> io::Result<Self> {
         let scoreboard = memory("gateway-scoreboard", &[])?;
-        let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
-        // Sockets are of another field than the zygote; the compiler sees that only here.
-        let Plan { sockets, zygote, .. } = plan;
-        let mut descriptors = vec![config.as_fd(), scoreboard.as_fd(), board.as_fd()];
-        descriptors.extend(sockets.iter().map(|socket| socket.listener.as_fd()));
         let begin = format!("{place} {multiprocess}");
-        let (pid, control) = match zygote {
-            // It knows the configuration already.
-            Some(zygote) => zygote.fork(begin, &descriptors[1..])?,
-            None => {
-                let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
-                command.arg(WORKER).args(args.iter().skip(1));
-                child::start(&mut command, begin, &descriptors)?
-            }
-        };
+        let (pid, control) = process(plan, args, begin, &[scoreboard.as_fd(), board.as_fd()])?;
         tracing::debug!("worker {seat} is process {pid}");
         Ok(Worker {
             seat,
@@ -205,6 +192,25 @@ impl Worker {
         self.state = State::Killed;
         // It may just have ended by itself.
         let _ = kill_process(self.pid, Signal::KILL);
+    }
+}
+
+/// Starts the process: forked where there is a zygote, and otherwise from the program. It is given `files` and the
+/// sockets.
+fn process(plan: &mut Plan, args: &[OsString], begin: String, files: &[BorrowedFd<'_>]) -> io::Result<(Pid, Control)> {
+    let config = memory("gateway-config", plan.settings.file.as_deref().unwrap_or_default().as_bytes())?;
+    let Plan { sockets, zygote, .. } = plan;
+    let mut descriptors = vec![config.as_fd()];
+    descriptors.extend(files);
+    descriptors.extend(sockets.iter().map(|socket| socket.listener.as_fd()));
+    match zygote {
+        // It knows the configuration already.
+        Some(zygote) => zygote.fork(begin, &descriptors[1..]),
+        None => {
+            let mut command = child::command(child::SELF, args.first().map(OsString::as_os_str));
+            command.arg(WORKER).args(args.iter().skip(1));
+            child::start(&mut command, begin, &descriptors)
+        }
     }
 }
 

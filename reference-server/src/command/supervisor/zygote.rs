@@ -79,7 +79,7 @@ impl Plan {
     /// Whether workers are forked. Those who develop want them to import what is new.
     fn preloads(&self) -> bool {
         let options = &self.settings.options;
-        let is_python = self.settings.mounts.iter().any(|(mount, _)| matches!(mount.target, Target::Wsgi(_)));
+        let is_python = self.settings.mounts.iter().any(|(mount, _)| matches!(mount.target, Target::Wsgi { .. }));
         options.preload && !options.reload && is_python
     }
 }
