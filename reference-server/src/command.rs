@@ -38,8 +38,8 @@ use std::{env, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use check::CheckOptions;
-use conformance::ConformanceOptions;
 use compare::{CompareOptions, Limit};
+use conformance::ConformanceOptions;
 use options::ServeOptions;
 use supervisor::TAKE_OVER;
 use worker::WORKER;

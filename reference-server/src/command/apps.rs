@@ -20,8 +20,7 @@ pub(super) enum Builtin {
 }
 
 impl Builtin {
-    const ALL: [Builtin; 5] =
-        [Builtin::Hello, Builtin::Echo, Builtin::Environ, Builtin::Probe, Builtin::Work];
+    const ALL: [Builtin; 5] = [Builtin::Hello, Builtin::Echo, Builtin::Environ, Builtin::Probe, Builtin::Work];
 
     /// # Errors
     /// What to tell the person who wrote `name`.

@@ -119,7 +119,7 @@ pub(super) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
     cgi_adapter::keep_descriptors_private();
     let runtime = Runtime::new(options.threads.into()).map_err(|error| cannot("start threads", &error))?;
     let loader = Loader {
-        venv: options.venv.clone(),
+        venv: options.venv.as_deref(),
         timeout: seconds(options.timeout),
         listing: false,
         lint: true,

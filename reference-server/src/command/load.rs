@@ -6,10 +6,7 @@ mod cgi;
 #[cfg_attr(not(feature = "python"), path = "load/without_python.rs")]
 mod python;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use gateway_spec::{App, BoxApp, Environ, Lint, Response, StartResponse};
 use reference_server::{Files, Mounts, scoreboard::Vitals};
@@ -50,9 +47,9 @@ impl From<BoxApp> for Loaded {
 
 /// Makes Apps of targets, on the conditions that hold for all of them.
 #[derive(Debug)]
-pub(super) struct Loader {
+pub(super) struct Loader<'a> {
     /// The virtual environment that Python imports from.
-    pub(super) venv: Option<PathBuf>,
+    pub(super) venv: Option<&'a Path>,
     /// How long one call of Python may take.
     pub(super) timeout: Option<Duration>,
     /// Whether folders are listed, unless the target says it.
@@ -66,10 +63,10 @@ pub(super) struct Loader {
     pub(super) running: cgi_adapter::Capacity,
 }
 
-impl Loader {
-    pub(super) fn new(options: &ServeOptions) -> Self {
+impl<'a> Loader<'a> {
+    pub(super) fn new(options: &'a ServeOptions) -> Self {
         Loader {
-            venv: options.venv.clone(),
+            venv: options.venv.as_deref(),
             timeout: seconds(options.timeout),
             listing: options.listing,
             lint: options.lint,

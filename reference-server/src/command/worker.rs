@@ -16,7 +16,8 @@ use std::{
 };
 
 use reference_server::{
-    AccessLog, Balance, Builder, Limits, Listener, Mounts, Runtime, Server, scoreboard::Scoreboard,
+    AccessLog, Balance, Builder, Limits, Listener, Mounts, Runtime, Server,
+    scoreboard::{Scoreboard, Vitals},
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -129,10 +130,10 @@ fn take_orders(seat: Seat, work: impl FnOnce(Offer, &Orders) -> Result<(), Failu
 pub(super) struct Prepared {
     settings: Settings,
     sources: Option<Sources>,
-    loader: Loader,
     // Applications go before the interpreter that they live in.
     app: Mounts<Loaded>,
     python: Python,
+    vitals: Box<dyn Fn(&mut Vitals) + Send>,
 }
 
 impl Prepared {
@@ -153,12 +154,13 @@ impl Prepared {
         let mut python = Python::default();
         let loader = Loader::new(options);
         let app = loader.load_all(&settings.mounts, &mut python)?;
-        Ok(Prepared { settings, sources, loader, app, python })
+        let vitals = Box::new(loader.vitals(&python));
+        Ok(Prepared { settings, sources, app, python, vitals })
     }
 }
 
 fn serve(prepared: Prepared, offer: Offer, orders: &Orders) -> Result<(), Failure> {
-    let Prepared { settings, sources, loader, app, python } = prepared;
+    let Prepared { settings, sources, app, python, vitals } = prepared;
     let Offer { multiprocess, balance, scoreboard, listeners } = offer;
     let options = &settings.options;
     let access_log = access_log(options)?;
@@ -180,7 +182,6 @@ fn serve(prepared: Prepared, offer: Offer, orders: &Orders) -> Result<(), Failur
         sources.watch(more, orders.changed()).map_err(|error| cannot("watch sources", &error))?;
     }
     let mounts = app.prefixes().map(|prefix| if prefix.is_empty() { "/" } else { prefix }.to_owned()).collect();
-    let vitals = loader.vitals(&python);
     server = server.scoreboard(Scoreboard::new(scoreboard, &runtime, mounts).vitals(vitals));
     let drain = orders.serving(
         access_log.as_ref().map_or_else(Weak::new, Arc::downgrade),

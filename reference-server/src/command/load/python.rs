@@ -1,7 +1,9 @@
 //! Python callables, and the interpreter that they live in.
 
-pub(in super::super) use pyo3_adapter::{fork, imported_files};
+use std::sync::OnceLock;
+
 use pyo3_adapter::{Pulse, Wsgi};
+pub(in super::super) use pyo3_adapter::{fork, imported_files};
 use reference_server::scoreboard::Vitals;
 use rustix::process::Signal;
 
@@ -23,12 +25,12 @@ impl Python {
         self.runs
     }
 
-    pub(super) fn load(&mut self, target: &str, stream: bool, loader: &Loader) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, stream: bool, loader: &Loader<'_>) -> Result<Loaded, Report> {
         let report = |error: pyo3_adapter::LoadError| {
             Report::new(format!("cannot load wsgi:{target}: {error}")).quote(error.traceback())
         };
         if !self.runs {
-            pyo3_adapter::initialize(loader.venv.as_deref()).map_err(report)?;
+            pyo3_adapter::initialize(loader.venv).map_err(report)?;
             self.runs = true;
             if loader.reload {
                 pyo3_adapter::write_no_bytecode();
@@ -40,12 +42,13 @@ impl Python {
 }
 
 impl Python {
-    /// How the interpreter is, whenever that is asked. A thread begins to feel its pulse.
+    /// How the interpreter is, whenever that is asked.
     pub(in super::super) fn vitals(&self) -> impl Fn(&mut Vitals) + Send + use<> {
-        // Without a pulse the interpreter is never found to be held: the worker serves all the same.
-        let pulse = if self.runs { Pulse::start().ok() } else { None };
+        let pulse = self.runs.then(OnceLock::new);
         move |vitals| {
-            if let Some(pulse) = &pulse {
+            // Its thread is started by whoever asks first: after a fork, that is. Without a pulse the interpreter is
+            // never found to be held, and the worker serves all the same.
+            if let Some(Some(pulse)) = pulse.as_ref().map(|pulse| pulse.get_or_init(|| Pulse::start().ok())) {
                 vitals.gil_ticks = Some(pulse.beats());
                 vitals.gil_wait = pulse.waited();
                 vitals.stuck = pyo3_adapter::stuck() as u64;

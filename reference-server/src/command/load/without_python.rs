@@ -29,7 +29,7 @@ impl Python {
         false
     }
 
-    pub(super) fn load(&mut self, target: &str, _: bool, _: &Loader) -> Result<Loaded, Report> {
+    pub(super) fn load(&mut self, target: &str, _: bool, _: &Loader<'_>) -> Result<Loaded, Report> {
         Err(super::left_out(&format!("wsgi:{target}"), "python"))
     }
 
