@@ -66,7 +66,7 @@ impl StartResponse {
     /// ```
     ///
     /// # Errors
-    /// [`Kind::Head`](crate::Kind::Head) if the status is not from 200 to 599, a name or a value is not what RFC 9110
+    /// [`Kind::Head`](crate::Kind::Head) if the status is not from 200 to 999, a name or a value is not what RFC 9110
     /// allows, or a header is hop-by-hop, which only servers may send.
     pub fn start(self, status: impl IntoStatus, headers: impl IntoHeaders) -> Result<Started> {
         let Some(watch) = self.watch else {

@@ -258,10 +258,10 @@ fn the_server_itself_is_fine() {
     for path in ["/rust", "/py/echo", "/cgi/echo"] {
         let mut client = server.connect();
         for body in ["text", "", "more\r\n\0text"] {
-            client.send(&format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+            client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
             assert_eq!(client.response_to("POST").text(), body, "{path}");
         }
-        client.send(&format!(
+        client.send(format!(
             "POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntext\r\n0\r\n\r\n"
         ));
         assert_eq!(client.response_to("POST").text(), "text", "{path}");
@@ -270,7 +270,7 @@ fn the_server_itself_is_fine() {
     for (request, status) in
         [("GET /static/hello.txt", 200), ("HEAD /static/hello.txt", 200), ("GET /static/none", 404)]
     {
-        client.send(&format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.send(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(client.response_to(request.split(' ').next().unwrap()).status, status, "{request}");
     }
     assert!(!server.log().contains("lint: server"), "{}", server.log());

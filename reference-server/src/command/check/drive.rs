@@ -94,7 +94,7 @@ async fn answer(
     };
     let mut call = pin!(app.call(Environ::new(parts, input, connection), StartResponse::new()));
     if takes == Takes::Nothing {
-        poll_fn(|cx| Poll::Ready(drop(call.as_mut().poll(cx)))).await;
+        let _ = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
         return Some(Ok(()));
     }
     let response = match time::timeout(patience, call).await.ok()? {
