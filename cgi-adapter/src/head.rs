@@ -179,10 +179,11 @@ impl Parser {
 
 /// Three digits from 200 to 599 and, behind a space, an optional text (section 6.3.3).
 fn parse_status(value: &[u8]) -> Option<Status> {
-    match value.len() {
-        3 => StatusCode::from_bytes(value).ok()?.into_status().ok(),
-        _ => Status::parse(value).ok(),
-    }
+    let status = match value.len() {
+        3 => StatusCode::from_bytes(value).ok()?.into_status().ok()?,
+        _ => Status::parse(value).ok()?,
+    };
+    (200..600).contains(&status.code().as_u16()).then_some(status)
 }
 
 fn trimmed(mut value: &[u8]) -> &[u8] {
