@@ -391,8 +391,8 @@ where
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use gateway_spec::{Result, blocking::{self, Admission, Blocking, Lane, Running}};
-/// fn sum(host: Arc<dyn Blocking>, lane: Arc<Lane>) -> impl Future<Output = Result<u64>> {
+/// # use gateway_spec::{Result, blocking::{self, Admission, Blocking, Lane}};
+/// fn sum(host: &dyn Blocking, lane: Arc<Lane>) -> impl Future<Output = Result<u64>> + use<> {
 ///     blocking::run(host, lane, Admission::Begin, || (0..1_000_000).sum())
 /// }
 /// ```

@@ -234,7 +234,7 @@ fn a_local_redirect_is_answered_inside_and_a_loop_ends() {
     assert_eq!(site.get("/cgi-bin/go?/files/../gateway.toml").status, 404);
     assert_eq!(site.get("/cgi-bin/loop").status, 500);
     assert_eq!(fs::read(site.path("cgi-bin/count")).unwrap().len(), 11);
-    assert!(site.log().contains("sent on 10 times"), "{}", site.log());
+    site.log_with("sent on 10 times");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn the_client_and_the_log_have_the_same_id_of_a_failed_request() {
     let body = String::from_utf8(answer.body).unwrap();
     let request = body.trim_end().rsplit(' ').next().unwrap();
     assert!(!body.contains("database"), "{body}");
-    let log = site.log();
+    let log = site.log_with("ended badly");
     let line = log.lines().find(|line| line.contains("ended badly")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(&format!("p [{request}]: ")) && line.contains("exit status: 3"), "{line}");
     assert!(line.contains("it said: no database"), "{line}");

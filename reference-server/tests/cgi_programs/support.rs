@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Longer than anything here takes.
@@ -82,8 +82,17 @@ impl Site {
         Answer { status, head, body: response.split_off(end + 4) }
     }
 
-    pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+    /// The log, as soon as `text` stands in it.
+    pub(crate) fn log_with(&self, text: &str) -> String {
+        let begin = Instant::now();
+        loop {
+            let log = self.log.lock().unwrap().clone();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(begin.elapsed() < BOUND, "{text:?} is not in the log:\n{log}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
