@@ -109,7 +109,7 @@ impl Drop for Site {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- the server's log ---\n{}", self.log());
+            eprintln!("--- the server's log ---\n{}", self.log.lock().unwrap());
         }
     }
 }
