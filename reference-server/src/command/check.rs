@@ -180,6 +180,14 @@ impl Log {
         if self.is_odd && finding.rule == rules::FAILS.id {
             return;
         }
+        // One line of code that is wrong for every path is one mistake.
+        let is_same = |found: &Found| {
+            let Finding { rule, seen, traceback, .. } = &found.finding;
+            (rule, seen, traceback) == (&finding.rule, &finding.seen, &finding.traceback)
+        };
+        if self.found.iter().any(is_same) {
+            return;
+        }
         self.found.push(Found { sent: self.sent.clone(), finding: finding.clone() });
     }
 }

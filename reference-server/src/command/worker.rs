@@ -94,6 +94,8 @@ pub(super) fn content(mut file: File) -> io::Result<String> {
 
 /// Serves in the seat that the supervisor has prepared, with the supervisor's arguments.
 pub(super) fn run(args: &[OsString]) -> ExitCode {
+    // Who was started by way of /proc/self/exe would be called "exe" by ps and top.
+    let _ = rustix::thread::set_name(c"gateway");
     let (seat, config) = match Seat::take() {
         Ok(taken) => taken,
         Err(error) => {

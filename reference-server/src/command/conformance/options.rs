@@ -51,7 +51,7 @@ after a case has failed it.
 
 #[derive(Args, Debug)]
 pub(in crate::command) struct ConformanceOptions {
-    /// The server to judge: http://HOST[:PORT][/PREFIX], where the probe application is
+    /// The server to judge: http://HOST:PORT/PREFIX, where the probe application is
     #[arg(long, value_name = "URL", conflicts_with = "peers")]
     pub(super) url: Option<String>,
 
