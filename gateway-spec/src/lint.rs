@@ -46,6 +46,25 @@ use crate::{App, Environ, Response, Result, StartResponse};
 /// An [`App`] that is checked, and the server that calls it: see the [module](self).
 ///
 /// Each finding is reported once for each rule and place, a path for one; after 256 of them there is silence.
+///
+/// ```
+/// # use gateway_spec::*;
+/// # use std::{pin::pin, sync::Arc, task::{Context, Waker}};
+/// use std::sync::mpsc;
+///
+/// async fn untyped(_: Environ, start_response: StartResponse) -> Result<Response> {
+///     Ok(start_response.start(200, ())?.body("Hello!\n"))
+/// }
+///
+/// let (sender, findings) = mpsc::channel();
+/// let app = Lint::new(untyped).report_to(move |finding| sender.send(finding.clone()).unwrap());
+/// # let (parts, ()) = http::Request::get("/").header("host", "example.org").body(()).unwrap().into_parts();
+/// # let connection = Connection::new(Arc::new(Host::default()), Scheme::Http, None, None);
+/// # let environ = Environ::new(parts, Input::empty(), Arc::new(connection));
+/// # assert!(pin!(app.call(environ, StartResponse::new())).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+/// // When it has answered a request:
+/// assert_eq!(findings.try_recv().unwrap().rule, "content-type-missing");
+/// ```
 pub struct Lint<A> {
     app: A,
     settings: Settings,
@@ -64,6 +83,16 @@ struct Settings {
 
 impl<A: App> Lint<A> {
     /// Checks `app`, and reports findings to the error log of the request they were made in.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+    /// #     Ok(start_response.start(200, [("content-type", "text/plain")])?.body("Hello!\n"))
+    /// # }
+    /// let app = Lint::new(hello);
+    /// # fn is_app(_: impl App) {}
+    /// # is_app(app);
+    /// ```
     pub fn new(app: A) -> Self {
         let settings = Settings {
             sink: None,
@@ -75,6 +104,14 @@ impl<A: App> Lint<A> {
     }
 
     /// Hands findings to `sink` instead. It is called where the finding is made, and must not block for long.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+    /// #     Ok(start_response.start(200, [("content-type", "text/plain")])?.body("Hello!\n"))
+    /// # }
+    /// let app = Lint::new(hello).report_to(|finding| eprintln!("{finding}"));
+    /// ```
     #[must_use]
     pub fn report_to(mut self, sink: impl Fn(&Finding) + Send + Sync + 'static) -> Self {
         self.settings.sink = Some(Arc::new(sink));
@@ -83,6 +120,16 @@ impl<A: App> Lint<A> {
 
     /// How long one poll of the application or of its body may take before it is said to block: 50 ms, unless it is set.
     /// Where the host itself runs blocking work inside of a poll, this is not looked at.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::time::Duration;
+    /// # async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+    /// #     Ok(start_response.start(200, [("content-type", "text/plain")])?.body("Hello!\n"))
+    /// # }
+    /// // A machine under load stops a thread for longer than 50 ms at times.
+    /// let app = Lint::new(hello).patience(Duration::from_secs(1));
+    /// ```
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.settings.patience = patience;
@@ -91,6 +138,16 @@ impl<A: App> Lint<A> {
 
     /// How long the application may keep what belongs to a request after that is over: 5 s, unless it is set. That
     /// something is still kept shows with a later request.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # use std::time::Duration;
+    /// # async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+    /// #     Ok(start_response.start(200, [("content-type", "text/plain")])?.body("Hello!\n"))
+    /// # }
+    /// // A test's next request comes at once.
+    /// let app = Lint::new(hello).grace(Duration::ZERO);
+    /// ```
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
@@ -99,6 +156,14 @@ impl<A: App> Lint<A> {
 
     /// Says that clients take every response to its end, as they do in a test. Then a body that is dropped before it
     /// was asked for anything is the server's fault; otherwise its client may have gone.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+    /// #     Ok(start_response.start(200, [("content-type", "text/plain")])?.body("Hello!\n"))
+    /// # }
+    /// let app = Lint::new(hello).client_stays();
+    /// ```
     #[must_use]
     pub fn client_stays(mut self) -> Self {
         self.settings.client_stays = true;

@@ -235,6 +235,18 @@ impl Call {
 /// For adapters: the way to report what they see of an application in their own language.
 ///
 /// [`Lint`](crate::Lint) puts it into the environ; an adapter that finds it there looks closer.
+///
+/// ```
+/// # use gateway_spec::*;
+/// use gateway_spec::lint::Reporter;
+///
+/// async fn adapter(environ: Environ, start_response: StartResponse) -> Result<Response> {
+///     let is_checked = environ.extension::<Reporter>().is_some();
+///     Ok(start_response.start(200, ())?.body(if is_checked { "checked" } else { "not checked" }))
+/// }
+/// # fn is_app(_: impl App) {}
+/// # is_app(adapter);
+/// ```
 #[derive(Clone)]
 pub struct Reporter(Arc<Call>);
 
@@ -249,6 +261,17 @@ impl Reporter {
 
     /// Reports that `rule` was broken, unless it was for the same path and `subject`. `traceback` is asked for only if
     /// it is shown.
+    ///
+    /// ```
+    /// use gateway_spec::lint::{Reporter, rules};
+    ///
+    /// fn check_block(reporter: &Reporter, type_name: &str, traceback: &str) {
+    ///     if type_name != "bytes" {
+    ///         let seen = format!("a block is of type {type_name}");
+    ///         reporter.report(rules::WSGI_BLOCK, "", seen, || Some(traceback.to_owned()));
+    ///     }
+    /// }
+    /// ```
     pub fn report(
         &self,
         rule: Rule,
@@ -260,6 +283,16 @@ impl Reporter {
     }
 
     /// Reports that `rule` was broken by what is the same for every path, unless it was reported before.
+    ///
+    /// ```
+    /// use gateway_spec::lint::{Reporter, rules};
+    ///
+    /// fn check_callable(reporter: &Reporter, arguments: usize) {
+    ///     if arguments != 2 {
+    ///         reporter.report_once(rules::WSGI_CALLABLE, format!("it takes {arguments} arguments"), || None);
+    ///     }
+    /// }
+    /// ```
     pub fn report_once(&self, rule: Rule, seen: impl Into<String>, traceback: impl FnOnce() -> Option<String>) {
         self.0.faulted.store(true, Relaxed);
         if self.0.is_new(rule, "", "") {
@@ -268,6 +301,16 @@ impl Reporter {
     }
 
     /// Checks what `start_response` was given. [`Lint`](crate::Lint) does that as well, later, and knows no traceback.
+    ///
+    /// ```
+    /// use gateway_spec::{Result, Status, lint::Reporter};
+    /// use http::HeaderMap;
+    ///
+    /// fn check(reporter: &Reporter, status: &str, headers: &HeaderMap, traceback: &str) -> Result<()> {
+    ///     reporter.check_head(&Status::parse(status.as_bytes())?, headers, || Some(traceback.to_owned()));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn check_head(&self, status: &Status, headers: &HeaderMap, traceback: impl Fn() -> Option<String>) {
         response::check_head(&self.0, status, headers, &traceback);
         // Only with these can the body turn out to be another than was said.
@@ -278,6 +321,14 @@ impl Reporter {
 
     /// Reports that the application failed, if that is no consequence of what was reported already. The same failure,
     /// which is one at the same place in the code, is reported once whatever the path.
+    ///
+    /// ```
+    /// use gateway_spec::lint::Reporter;
+    ///
+    /// fn raised(reporter: &Reporter, exception: &str, traceback: &str) {
+    ///     reporter.failed(format!("it raised {exception}"), || Some(traceback.to_owned()));
+    /// }
+    /// ```
     pub fn failed(&self, seen: impl Into<String>, traceback: impl FnOnce() -> Option<String>) {
         let call = &*self.0;
         let explained = call.faulted.swap(true, Relaxed) || call.broken.load(Relaxed) || call.is_over();
@@ -294,6 +345,16 @@ impl Reporter {
 
     /// Says that the application's language has a garbage collector: that it keeps what belongs to a request means
     /// nothing.
+    ///
+    /// ```
+    /// use gateway_spec::{Environ, lint::Reporter};
+    ///
+    /// fn begin(environ: &Environ) {
+    ///     if let Some(reporter) = environ.extension::<Reporter>() {
+    ///         reporter.keeps_objects();
+    ///     }
+    /// }
+    /// ```
     pub fn keeps_objects(&self) {
         lock(&self.0.held).clear();
     }

@@ -6,6 +6,16 @@ use super::Rule;
 use crate::spec;
 
 /// A breach of the contract that was seen.
+///
+/// ```
+/// use gateway_spec::lint::Finding;
+///
+/// /// A finding on one line, for a log that programs read.
+/// fn line(finding: &Finding) -> String {
+///     let Finding { clause, rule, side, request, seen, .. } = finding;
+///     format!("clause={clause} rule={rule} side={side} request={request:?} seen={seen:?}")
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -26,6 +36,13 @@ pub struct Finding {
 }
 
 /// One of the two parties to the contract.
+///
+/// ```
+/// use gateway_spec::lint::{Side, rules};
+///
+/// assert_eq!(rules::PANIC.side, Side::Application);
+/// assert_eq!(rules::HOST.side, Side::Server);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The server, or middleware in front of [`Lint`](crate::Lint).
@@ -41,6 +58,14 @@ impl Finding {
     }
 
     /// The clause's sentence in the contract.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// # async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+    /// #     Ok(start_response.start(200, [("content-type", "text/plain")])?.body("Hello!\n"))
+    /// # }
+    /// let app = Lint::new(hello).report_to(|finding| eprintln!("{}: {}", finding.clause, finding.sentence()));
+    /// ```
     pub fn sentence(&self) -> String {
         spec::clause(self.clause).map(|clause| clause.sentence).unwrap_or_default()
     }
@@ -48,6 +73,12 @@ impl Finding {
 
 impl Side {
     /// `server` or `application`.
+    ///
+    /// ```
+    /// use gateway_spec::lint::Side;
+    ///
+    /// assert_eq!(Side::Server.as_str(), "server");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Side::Server => "server",

@@ -1,8 +1,31 @@
 //! What is looked for: one table, from which findings, documentation and tests take their words.
+//!
+//! ```
+//! use gateway_spec::{Lint, lint::rules};
+//! # use gateway_spec::{Environ, Response, Result, StartResponse};
+//! # async fn hello(_: Environ, start_response: StartResponse) -> Result<Response> {
+//! #     Ok(start_response.start(200, [("content-type", "text/plain")])?.body("Hello!\n"))
+//! # }
+//!
+//! // Everything but work that blocks, which this machine is too busy to judge.
+//! let app = Lint::new(hello).report_to(|finding| {
+//!     if finding.rule != rules::BLOCKS.id {
+//!         eprintln!("{finding}");
+//!     }
+//! });
+//! ```
 
 use super::Side;
 
 /// Something that is looked for.
+///
+/// ```
+/// use gateway_spec::lint::{Rule, rules};
+///
+/// let Rule { id, clause, what, .. } = rules::TOO_FEW;
+/// assert_eq!((id, clause), ("too-few-bytes", "G-7.6"));
+/// assert_eq!(what, "the body has as many bytes as Content-Length says");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Rule {
@@ -25,6 +48,14 @@ macro_rules! rules {
         )*
 
         /// All rules.
+        ///
+        /// ```
+        /// use gateway_spec::lint::{RULES, Side};
+        ///
+        /// for rule in RULES.iter().filter(|rule| rule.side == Side::Application) {
+        ///     println!("{} ({}): {}", rule.id, rule.clause, rule.what);
+        /// }
+        /// ```
         pub const RULES: &[Rule] = &[$($name),*];
     };
 }
