@@ -27,6 +27,7 @@ mod mounts;
 mod overtime;
 mod preload;
 mod process_one;
+mod proxies;
 mod recycling;
 mod reload;
 mod shutdown;

@@ -5,12 +5,15 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
 };
 
 use super::PATIENCE;
+
+/// Each request has a number of its own, which an application may give back in a header of that name.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Clients at work.
 pub(crate) struct Load {
@@ -38,6 +41,8 @@ pub(crate) enum Failure {
     Short,
     /// The response was another than 200.
     Status(String),
+    /// The response was that to another request.
+    Wrong,
 }
 
 /// Whether a client uses its connection again.
@@ -100,7 +105,8 @@ fn exchange(
         None => connect(address)?,
     };
     let close = if connections == Connections::New { "Connection: close\r\n" } else { "" };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{close}\r\n");
+    let number = NUMBER.fetch_add(1, Relaxed).to_string();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nX-Number: {number}\r\n{close}\r\n");
     stream.write_all(request.as_bytes()).map_err(|_| Failure::Reset)?;
     let (mut received, mut block) = (Vec::new(), [0; 4096]);
     let head = loop {
@@ -111,19 +117,27 @@ fn exchange(
         }
         let text = String::from_utf8_lossy(&received);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            if body.len() >= length.expect("a Content-Length").parse().unwrap() {
-                break head.to_owned();
+            // Proxies write the names of headers in their own way.
+            let head = head.to_ascii_lowercase();
+            if body.len() >= header(&head, "content-length").expect("a Content-Length").parse().unwrap() {
+                break head;
             }
         }
     };
-    if !head.starts_with("HTTP/1.1 200 ") {
+    if !head.starts_with("http/1.1 200 ") {
         return Err(Failure::Status(head.lines().next().unwrap_or_default().to_owned()));
+    }
+    if header(&head, "x-number").is_some_and(|other| other != number) {
+        return Err(Failure::Wrong);
     }
     if connections == Connections::Kept && !head.contains("connection: close") {
         *kept = Some(stream);
     }
     Ok(())
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
