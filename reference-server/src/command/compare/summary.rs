@@ -105,12 +105,17 @@ fn row(entry: &Entry, ratio: Option<Ratio>, launcher: &Launcher) -> Row {
         error_kinds: entry.errors.kinds.clone(),
         unanswered: all.unanswered,
         wrong,
-        limited_by_load: load_busy > BUSY && server_busy < BUSY && !launcher.cores.are_shared(),
+        limited_by_load: is_limited_by_load(load_busy, server_busy, launcher.cores.are_shared()),
         load_busy,
         server_busy,
         shares: Vec::new(),
         rounds: rounds(entry),
     }
+}
+
+/// Whether the server could have answered more. On one core for both, nobody can tell.
+fn is_limited_by_load(load_busy: f64, server_busy: f64, share_a_core: bool) -> bool {
+    load_busy > BUSY && server_busy < BUSY && !share_a_core
 }
 
 fn rounds(entry: &Entry) -> Vec<Round> {
@@ -131,4 +136,17 @@ fn latency(tally: &Tally) -> Option<Latency> {
     let at = |quantile| percentile(&tally.latencies, quantile);
     let curve = CURVE.into_iter().filter_map(|quantile| Some((quantile * 100.0, at(quantile)?))).collect();
     Some(Latency { p50: at(0.5)?, p99: at(0.99)?, p999: at(0.999)?, max: at(1.0)?, curve })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_waits_for_a_busy_load_generator_is_limited_by_it() {
+        assert!(is_limited_by_load(0.99, 0.8, false));
+        assert!(!is_limited_by_load(0.8, 0.99, false));
+        assert!(!is_limited_by_load(0.99, 0.99, false));
+        assert!(!is_limited_by_load(0.99, 0.8, true));
+    }
 }

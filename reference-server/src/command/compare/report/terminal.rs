@@ -285,7 +285,17 @@ fn wrap(text: &mut String, paragraph: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::report, *};
+
+    #[test]
+    fn rows_that_the_load_generator_has_limited_are_marked() {
+        let mut report = report(&[("hyper", [1.0; 4]), ("own", [2.0; 4])]);
+        assert!(!text(&report).contains("limited by the load generator"));
+        report.tables[0].rows[0].limited_by_load = true;
+        let text = text(&report);
+        assert!(text.contains("1\u{a0}000\u{a0}000+"), "{text}");
+        assert!(text.contains("+ limited by the load generator"), "{text}");
+    }
 
     #[test]
     fn figures_are_short() {
