@@ -1,5 +1,7 @@
-"""Calls that take longer than they may, each in its own way."""
+"""Calls that take longer than they may, hang or crash, each in its own way, and one that is quick."""
 
+import ctypes
+import re
 import time
 
 
@@ -22,6 +24,20 @@ def sleeps_in_c(environ, start_response):
     time.sleep(60)
 
 
+def holds_the_interpreter(environ, start_response):
+    # Backtracks for longer than anybody lives, in C, and never lets another thread have the interpreter.
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+def crashes(environ, start_response):
+    ctypes.string_at(0)
+
+
+def sleeps(environ, start_response):
+    time.sleep(float(environ["QUERY_STRING"]))
+    return quick(environ, start_response)
+
+
 def swallows(environ, start_response):
     while True:
         try:
@@ -41,6 +57,9 @@ CASES = {
     "/quick": quick,
     "/spins": spins,
     "/sleeps-in-c": sleeps_in_c,
+    "/holds-the-interpreter": holds_the_interpreter,
+    "/sleeps": sleeps,
+    "/crashes": crashes,
     "/swallows": swallows,
     "/begins": begins,
 }

@@ -27,7 +27,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[test]
 fn it_answers_while_every_worker_is_stuck() {
-    let gateway = Gateway::new(["wsgi:hangs:application"]).option("--workers", "2").option("--worker-timeout", "0");
+    let gateway = Gateway::new(["wsgi:overtime:application"]).option("--workers", "2").option("--worker-timeout", "0");
     let watched = Watched::start(gateway.option("--graceful-timeout", "0"));
     let busy = || watched.metric("gateway_threads_busy").unwrap();
     let mut clients = Vec::new();

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::{Gateway, admin::Watched, wait_until};
 
 fn start(options: &[&str]) -> Watched {
-    let mut gateway = Gateway::new(["wsgi:hangs:application"]).option("--graceful-timeout", "1");
+    let mut gateway = Gateway::new(["wsgi:overtime:application"]).option("--graceful-timeout", "1");
     for option in options.chunks(2) {
         gateway = gateway.option(option[0], option[1]);
     }
