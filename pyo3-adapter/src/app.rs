@@ -15,7 +15,7 @@ use crate::{
     exchange::{Exchange, Head, Rest},
     initialize, interpreter,
     lint::Lint,
-    load, overtime,
+    load, overtime, start_response,
 };
 
 /// What is kept of a request's body in memory; more goes to a file without a name.
@@ -133,13 +133,15 @@ impl Callable {
     fn call(&self, py: Python<'_>, mut environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
         let lint = Lint::of(&environ);
         let result = self.environs.dict(py, &mut environ).and_then(|dict| {
-            let start_response = Bound::new(py, crate::start_response::StartResponse::new(exchange.clone()))?;
+            let start_response = start_response::StartResponse::lend(py, exchange.clone())?;
             let callable = self.object.bind(py);
             let result = match lint {
-                None => callable.call1((dict, start_response))?,
-                Some(lint) => lint.call(py, callable, dict, start_response)?,
+                None => callable.call1((dict, &start_response))?,
+                Some(lint) => lint.call(py, callable, dict, start_response.clone())?,
             };
-            exchange.consume(py, result)
+            let rest = exchange.consume(py, result);
+            start_response::StartResponse::take_back(start_response);
+            rest
         });
         result.map_err(|error| exchange.failed(py, &error))
     }

@@ -12,19 +12,10 @@ pub(crate) struct Disconnected {
     host: Arc<dyn Blocking>,
 }
 
-/// The one of a connection: most requests have no use for it, so it is not made for each.
-struct Kept(PyResult<Py<Disconnected>>);
-
 impl Disconnected {
-    pub(crate) fn of<'py>(py: Python<'py>, connection: &Connection) -> PyResult<Bound<'py, Disconnected>> {
-        let make = || {
-            let (closed, host) = (connection.closed().clone(), connection.host().blocking.clone());
-            Bound::new(py, Disconnected { closed, host })
-        };
-        match connection.keep(|| Kept(make().map(Bound::unbind))) {
-            Some(Kept(Ok(kept))) => Ok(kept.bind(py).clone()),
-            _ => make(),
-        }
+    pub(crate) fn new(py: Python<'_>, connection: &Connection) -> PyResult<Py<Disconnected>> {
+        let (closed, host) = (connection.closed().clone(), connection.host().blocking.clone());
+        Py::new(py, Disconnected { closed, host })
     }
 }
 

@@ -1,8 +1,10 @@
 //! Environ → dict.
 
+mod client;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway_spec::{CgiKey, Connection, Environ, Host, Key};
+use gateway_spec::{CgiKey, Connection, Environ, Host, Key, Scheme};
 use http::{HeaderName, Method, Version, header};
 use pyo3::{
     intern,
@@ -12,7 +14,8 @@ use pyo3::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::{disconnected::Disconnected, error_log::Errors, file_wrapper::FileWrapper, input::Input, text};
+use crate::{error_log::Errors, file_wrapper::FileWrapper, input::Input, text};
+use client::Client;
 
 /// Makes the dicts of one callable.
 #[derive(Default)]
@@ -74,7 +77,8 @@ struct Template {
     /// Where the request's first line and the connection are the same, a look at them spares one at each key that
     /// follows from them. None in the beginning, when nothing is known.
     line: Option<Line>,
-    connection: Option<Arc<Connection>>,
+    way: Option<Way>,
+    client: Option<Client>,
     /// By [`CgiKey`].
     values: Vec<Option<Vec<u8>>>,
     /// As received, in their order.
@@ -89,6 +93,14 @@ struct Line {
     version: Version,
 }
 
+/// From where to where a connection goes, but for the client's port.
+struct Way {
+    scheme: Scheme,
+    server_name: String,
+    server_port: String,
+    remote_addr: Option<String>,
+}
+
 /// Keys whose values follow from the request's first line.
 const OF_REQUEST: [CgiKey; 6] = [
     CgiKey::RequestMethod,
@@ -98,9 +110,8 @@ const OF_REQUEST: [CgiKey; 6] = [
     CgiKey::RequestUri,
     CgiKey::ServerProtocol,
 ];
-/// Keys whose values follow from the connection.
-const OF_CONNECTION: [CgiKey; 5] =
-    [CgiKey::ServerPort, CgiKey::RequestScheme, CgiKey::Https, CgiKey::RemoteAddr, CgiKey::RemotePort];
+/// Keys whose values follow from the connection, but for [`CgiKey::RemotePort`], which no two have in common.
+const OF_CONNECTION: [CgiKey; 4] = [CgiKey::ServerPort, CgiKey::RequestScheme, CgiKey::Https, CgiKey::RemoteAddr];
 /// Keys whose values follow from headers, or from the body or the connection where these say nothing.
 const OF_HEADERS: [CgiKey; 3] = [CgiKey::ServerName, CgiKey::ContentType, CgiKey::ContentLength];
 
@@ -112,7 +123,8 @@ impl Template {
             dict: constants(py, names, &host)?.unbind(),
             host,
             line: None,
-            connection: None,
+            way: None,
+            client: None,
             values: vec![None; CgiKey::ALL.len()],
             headers: environ.raw_headers().iter().map(|(name, _)| (name.clone(), None)).collect(),
         })
@@ -134,19 +146,28 @@ impl Template {
             self.line = Some(Line::of(environ));
             self.refresh(py, names, environ, &OF_REQUEST)?;
         }
-        let connection = environ.connection();
-        let known = self.connection.as_ref();
-        let is_elsewhere = known.is_none_or(|known| known.server_name() != connection.server_name());
-        if known.is_none_or(|known| !Arc::ptr_eq(known, connection)) {
-            self.connection = Some(connection.clone());
-            let disconnected = Disconnected::of(py, connection)?;
-            self.dict.bind(py).set_item(intern!(py, "gateway.disconnected"), disconnected)?;
-            self.refresh(py, names, environ, &OF_CONNECTION)?;
-        }
+        let is_elsewhere = self.fit_connection(py, names, environ)?;
         if self.refresh_headers(py, names, environ)? || is_elsewhere || has_body || had_body {
             self.refresh(py, names, environ, &OF_HEADERS)?;
         }
         Ok(())
+    }
+
+    /// The same for what follows from the connection; says whether SERVER_NAME may be another.
+    fn fit_connection(&mut self, py: Python<'_>, names: &Names, environ: &Environ) -> PyResult<bool> {
+        let connection = environ.connection();
+        let client = Client::of(py, connection)?;
+        if self.client.as_ref().is_some_and(|known| known.is(&client)) {
+            return Ok(false);
+        }
+        client.put(py, names, self.dict.bind(py))?;
+        self.client = Some(client);
+        if self.way.as_ref().is_some_and(|known| known.is_of(connection)) {
+            return Ok(false);
+        }
+        self.refresh(py, names, environ, &OF_CONNECTION)?;
+        self.way = Some(Way::of(connection));
+        Ok(true)
     }
 
     fn refresh(&mut self, py: Python<'_>, names: &Names, environ: &Environ, keys: &[CgiKey]) -> PyResult<()> {
@@ -213,6 +234,24 @@ impl Line {
             && self.path_info == environ.raw_path_info().len()
             && self.method == environ.method()
             && self.version == environ.version()
+    }
+}
+
+impl Way {
+    fn of(connection: &Connection) -> Self {
+        Way {
+            scheme: connection.scheme(),
+            server_name: connection.server_name().to_owned(),
+            server_port: connection.server_port().to_owned(),
+            remote_addr: connection.remote_addr().map(str::to_owned),
+        }
+    }
+
+    fn is_of(&self, connection: &Connection) -> bool {
+        self.remote_addr.as_deref() == connection.remote_addr()
+            && self.server_port == connection.server_port()
+            && self.server_name == connection.server_name()
+            && self.scheme == connection.scheme()
     }
 }
 

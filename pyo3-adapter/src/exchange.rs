@@ -130,10 +130,9 @@ impl Exchange {
         &self.callable.lane
     }
 
-    /// Takes what start_response was given (PEP 3333, "The start_response() Callable"). `replaces` is whether there was
-    /// exc_info. `Ok(false)` means that it came too late to replace anything.
-    pub(crate) fn start(&self, head: impl FnOnce() -> PyResult<Head>, replaces: bool) -> PyResult<bool> {
-        let head = head();
+    /// Takes what start_response was given (PEP 3333, "The start_response() Callable"); `None` was no head. `replaces` is
+    /// whether there was exc_info. `Ok(false)` means that it came too late to replace anything.
+    pub(crate) fn start(&self, head: Option<Head>, replaces: bool) -> PyResult<bool> {
         let mut state = self.lock();
         if replaces && state.sent {
             state.fatal = true;
@@ -144,9 +143,8 @@ impl Exchange {
             return Err(PyAssertionError::new_err("start_response was called a second time, and without exc_info"));
         }
         state.called = true;
-        state.head = None;
-        state.head = Some(head?);
-        state.fatal = false;
+        state.fatal &= head.is_none();
+        state.head = head;
         Ok(true)
     }
 

@@ -30,6 +30,7 @@
 //! | `lint` | what a callable does that PEP 3333 does not allow, where [`gateway_spec::Lint`] looks for it |
 //! | `pulse`, `stacks` | whether the interpreter can be had, and what its threads do |
 //! | `text` | the border between bytes and `str` |
+//! | `references` | who else has an object |
 //!
 //! [PEP 3333]: https://peps.python.org/pep-3333/
 
@@ -49,6 +50,7 @@ mod load;
 mod modules;
 mod overtime;
 mod pulse;
+mod references;
 mod stacks;
 mod start_response;
 mod text;

@@ -2,28 +2,71 @@
 
 mod known;
 
-use std::sync::Arc;
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use gateway_spec::{Status, is_hop_by_hop};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pyo3::{
-    exceptions::{PyAssertionError, PyTypeError, PyValueError},
+    exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError},
     prelude::*,
     types::{PyBytes, PyList, PyString, PyTuple},
 };
 
 use crate::{
     exchange::{Exchange, Head},
+    references::references,
     text,
 };
 
-/// The second argument of a WSGI callable.
+/// The second argument of a WSGI callable. It comes with the `write` that it returns, and both serve one request after
+/// the other for as long as no callable keeps them: to make two objects with each request costs more than to call them.
 #[pyclass(frozen, name = "start_response", module = "gateway")]
-pub(crate) struct StartResponse(Arc<Exchange>);
+pub(crate) struct StartResponse(Py<Write>);
+
+/// What start_response returns, for callables that write their body.
+#[pyclass(frozen, name = "write", module = "gateway")]
+pub(crate) struct Write(Mutex<Option<Arc<Exchange>>>);
+
+thread_local! {
+    /// The one that nobody has.
+    static SPARE: Cell<Option<Py<StartResponse>>> = const { Cell::new(None) };
+}
 
 impl StartResponse {
-    pub(crate) fn new(exchange: Arc<Exchange>) -> Self {
-        StartResponse(exchange)
+    /// Gives one out.
+    pub(crate) fn lend(py: Python<'_>, exchange: Arc<Exchange>) -> PyResult<Bound<'_, StartResponse>> {
+        if let Some(spare) = SPARE.take() {
+            *spare.get().0.get().lock() = Some(exchange);
+            return Ok(spare.into_bound(py));
+        }
+        let write = Py::new(py, Write(Mutex::new(Some(exchange))))?;
+        Bound::new(py, StartResponse(write))
+    }
+
+    /// Takes it back when its request has no more use for it. If the callable has kept it, or its `write`, it is that
+    /// request's for ever.
+    pub(crate) fn take_back(lent: Bound<'_, StartResponse>) {
+        let write = lent.get().0.bind(lent.py());
+        if references(&lent) == 1 && references(write) == 1 {
+            let exchange = write.get().lock().take();
+            drop(exchange);
+            SPARE.set(Some(lent.unbind()));
+        }
+    }
+}
+
+impl Write {
+    /// Does something with the exchange of the request that it was lent to: nothing of Python's, and nothing that waits.
+    fn with<T>(&self, act: impl FnOnce(&Arc<Exchange>) -> T) -> PyResult<T> {
+        // There is one for as long as anybody can call this.
+        self.lock().as_ref().map(act).ok_or_else(|| PyRuntimeError::new_err("its request is over"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Exchange>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -36,10 +79,14 @@ impl StartResponse {
         status: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
         exc_info: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Write> {
+    ) -> PyResult<Py<Write>> {
         let raised = exc_info.map(raised).transpose()?;
-        if self.0.start(|| head(status, headers), raised.is_some())? {
-            return Ok(Write(self.0.clone()));
+        let (head, refused) = match head(status, headers) {
+            Ok(head) => (Some(head), None),
+            Err(refused) => (None, Some(refused)),
+        };
+        if self.0.get().with(|exchange| exchange.start(head, raised.is_some()))?? {
+            return refused.map_or_else(|| Ok(self.0.clone_ref(py)), Err);
         }
         // The head is sent. The exception goes on its way, and so the connection is cut (PEP 3333, "Error Handling").
         Err(match raised.flatten() {
@@ -112,10 +159,6 @@ fn refused(error: gateway_spec::Error) -> PyErr {
     PyValueError::new_err(error.chain())
 }
 
-/// What start_response returns, for callables that write their body.
-#[pyclass(frozen, name = "write", module = "gateway")]
-pub(crate) struct Write(Arc<Exchange>);
-
 #[pymethods]
 impl Write {
     #[pyo3(signature = (data, /))]
@@ -123,6 +166,7 @@ impl Write {
         let data = data
             .cast::<PyBytes>()
             .map_err(|_| PyTypeError::new_err(format!("write() takes bytes, not {}", data.get_type())))?;
-        self.0.write(py, data)
+        let exchange = self.with(Arc::clone)?;
+        exchange.write(py, data)
     }
 }

@@ -68,14 +68,23 @@ impl Io {
         Ok(())
     }
 
-    /// Sends what comes right before the connection's end. The kernel is told that there is more, so that it does not
-    /// send a packet for the bytes and another for the FIN: shutting down sends both in one.
-    fn poll_send_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.held = true;
-        let send = || Ok(net::send(&self.socket, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?);
+    /// Sends bytes. Before the connection's end the kernel is told that there is more, so that it does not send a packet
+    /// for the bytes and another for the FIN: shutting down sends both in one.
+    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8], is_last: bool) -> Poll<io::Result<usize>> {
+        self.held |= is_last;
+        let more = if is_last { SendFlags::MORE } else { SendFlags::empty() };
+        let send = || Ok(net::send(&self.socket, bytes, more | SendFlags::NOSIGNAL)?);
+        self.poll_write_with(cx, send)
+    }
+
+    fn poll_write_with(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.socket.poll_write_ready(cx))?;
-            match self.socket.try_io(Interest::WRITABLE, send) {
+            match self.socket.try_io(Interest::WRITABLE, &mut write) {
                 // The socket was ready before, and now is so no more.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
@@ -84,16 +93,7 @@ impl Io {
     }
 
     fn poll_send_file(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
-        let result = loop {
-            if self.socket.poll_write_ready(cx)?.is_pending() {
-                break Poll::Pending;
-            }
-            match self.socket.try_io(Interest::WRITABLE, || self.watch.pieces.send(&self.socket, count)) {
-                // The socket was ready before, and now is so no more.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => break Poll::Ready(result),
-            }
-        };
+        let result = self.poll_write_with(cx, || self.watch.pieces.send(&self.socket, count));
         self.written(result)
     }
 
@@ -114,7 +114,7 @@ impl AsyncWrite for Io {
         if is_stand_in(bytes) {
             return self.poll_send_file(cx, bytes.len());
         }
-        let result = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        let result = self.poll_send(cx, bytes, false);
         self.written(result)
     }
 
@@ -133,10 +133,8 @@ impl AsyncWrite for Io {
             COPY.with_borrow_mut(|copy| {
                 copy.clear();
                 bytes.iter().for_each(|slice| copy.extend_from_slice(slice));
-                match self.watch.closes_next() {
-                    true => self.poll_send_last(cx, copy),
-                    false => Pin::new(&mut self.socket).poll_write(cx, copy),
-                }
+                let is_last = self.watch.closes_next();
+                self.poll_send(cx, copy, is_last)
             })
         } else {
             Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)

@@ -3,16 +3,16 @@
 //! Applications write `[("Content-Type", "text/plain")]`, and Python makes that tuple once, as a constant of the function.
 //! So the very same object comes back with each request, and what was found out about it still holds: neither a tuple nor
 //! a str ever changes.
-#![allow(unsafe_code, reason = "pyo3 has no other way to see a reference count")]
 
 use std::cell::RefCell;
 
 use http::{HeaderName, HeaderValue};
 use pyo3::{
-    ffi,
     prelude::*,
     types::{PyString, PyTuple},
 };
+
+use crate::references::references;
 
 /// A power of two: applications have few constant headers, and what falls on the same place only misses.
 const PLACES: usize = 64;
@@ -58,6 +58,5 @@ fn is_constant(pair: &Bound<'_, PyAny>) -> bool {
     let exact = pair
         .cast_exact::<PyTuple>()
         .is_ok_and(|pair| pair.iter_borrowed().all(|item| item.cast_exact::<PyString>().is_ok()));
-    // SAFETY: the pointer is that of a live object, and the calling thread is attached.
-    exact && unsafe { ffi::Py_REFCNT(pair.as_ptr()) } > 2
+    exact && references(pair) > 2
 }
