@@ -25,7 +25,7 @@
 //! | `exchange` | calls the callable, iterates over what it returns, closes it |
 //! | `body` | blocks → [`Body`](gateway_spec::Body) |
 //! | `input`, `error_log`, `file_wrapper` | `wsgi.input`, `wsgi.errors`, `wsgi.file_wrapper` |
-//! | `disconnected` | `gateway.disconnected` |
+//! | `client` | `gateway.disconnected` |
 //! | `overtime` | calls that take too long |
 //! | `lint` | what a callable does that PEP 3333 does not allow, where [`gateway_spec::Lint`] looks for it |
 //! | `pulse`, `stacks` | whether the interpreter can be had, and what its threads do |
@@ -36,7 +36,7 @@
 
 mod app;
 mod body;
-mod disconnected;
+mod client;
 mod environ;
 mod error;
 mod error_log;

@@ -137,16 +137,21 @@ pub(crate) fn checked(pair: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderVa
     };
     let (name, value) = (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?);
     let (name, value) = (text_of(&name, "a header's name")?, text_of(&value, "a header's value")?);
+    let parsed = known::name(name, || checked_name(name))?;
+    let value = HeaderValue::from_bytes(text::to_bytes(value, "the header's value")?).map_err(|_| {
+        PyValueError::new_err(format!("the value {value:?} of the header {name:?} has control characters"))
+    })?;
+    Ok((parsed, value))
+}
+
+fn checked_name(name: &Bound<'_, PyString>) -> PyResult<HeaderName> {
     let parsed = HeaderName::from_bytes(text::to_bytes(name, "the header's name")?)
         .map_err(|_| PyValueError::new_err(format!("{name:?} is not the name of a header (RFC 9110, section 5.1)")))?;
     if is_hop_by_hop(&parsed) {
         let why = "concerns the connection, which is the server's (PEP 3333, \"Other HTTP Features\")";
         return Err(PyAssertionError::new_err(format!("the header {name:?} {why}")));
     }
-    let value = HeaderValue::from_bytes(text::to_bytes(value, "the header's value")?).map_err(|_| {
-        PyValueError::new_err(format!("the value {value:?} of the header {name:?} has control characters"))
-    })?;
-    Ok((parsed, value))
+    Ok(parsed)
 }
 
 fn text_of<'a, 'py>(object: &'a Bound<'py, PyAny>, what: &str) -> PyResult<&'a Bound<'py, PyString>> {

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::poll_fn,
+    os::fd::OwnedFd,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
@@ -13,7 +14,6 @@ use gateway_spec::{App, Connection, Environ, Error, Kind, Response, Result, Star
 use http::{HeaderValue, Request, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::{
     AccessLog, Limits,
@@ -37,7 +37,7 @@ pub(crate) struct Service<A> {
 
 /// Serves the requests of one connection until it ends.
 pub(crate) async fn serve<A: App>(
-    socket: TcpStream,
+    socket: OwnedFd,
     service: Arc<Service<A>>,
     connection: Connection,
     registration: Registration,
@@ -88,35 +88,38 @@ async fn answer<A: App>(
     let mut record = Record::begin(watch, entry);
     match request::check(&mut parts, !input.is_empty(), &service.limits) {
         Ok(is_last) => watch.set_last(is_last),
-        Err(refused) => return Ok(last_if_draining(response::refusal(&refused, record), watch)),
+        // The connection ends with it anyway.
+        Err(refused) => return Ok(response::refusal(&refused, record)),
     }
     let (method, target) = (parts.method.clone(), parts.uri.path_and_query().cloned());
     let label = || Label { method: method.clone(), target: target.clone(), mount: 0, wait: None };
     let environ = Environ::new(parts, input, connection.clone());
     record.see(&environ);
     let answered = call(&service.app, environ, &mut record, label).await;
-    let error = match answered.and_then(|response| response::guard(response, &method)) {
+    let mut response = match answered.and_then(|response| response::guard(response, &method)) {
         Ok(response) => {
             if !response.body().is_whole() {
                 record.label(label());
             }
-            return Ok(last_if_draining(response::recorded(response, record), watch));
+            response::recorded(response, record)
         }
-        Err(error) => error,
+        Err(error) => {
+            if error.kind() != Kind::Disconnected {
+                let target = target.as_ref().map_or("", |target| target.as_str());
+                tracing::error!("{method} {target:?}: {}", error.chain());
+            }
+            response::failure(&error, record)
+        }
     };
-    if error.kind() != Kind::Disconnected {
-        let target = target.as_ref().map_or("", |target| target.as_str());
-        tracing::error!("{method} {target:?}: {}", error.chain());
-    }
-    Ok(last_if_draining(response::failure(&error, record), watch))
+    say_if_last(&mut response, watch);
+    Ok(response)
 }
 
 /// A server that is ending says so to its clients, for them to send their next requests elsewhere (RFC 9112, 9.6).
-fn last_if_draining(mut response: HttpResponse, watch: &Watch) -> HttpResponse {
+fn say_if_last(response: &mut HttpResponse, watch: &Watch) {
     if watch.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
 }
 
 /// Calls the application; its panic is a failure like any other.

@@ -3,19 +3,18 @@
 use std::{
     cell::RefCell,
     io,
+    os::fd::OwnedFd,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use rustix::net::{self, SendFlags};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
-    net::TcpStream,
-};
+use rustix::net::SendFlags;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     sendfile::is_stand_in,
+    socket::Socket,
     watch::{BodyState, LINGER_BYTES, Phase, Watch},
 };
 
@@ -29,7 +28,7 @@ thread_local! {
 
 /// A connection's socket.
 pub(crate) struct Io {
-    socket: TcpStream,
+    socket: Socket,
     watch: Arc<Watch>,
     /// What may still be thrown away before the socket is closed.
     linger: usize,
@@ -38,15 +37,15 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    pub(crate) fn new(socket: TcpStream, watch: Arc<Watch>) -> Self {
-        Io { socket, watch, linger: LINGER_BYTES, held: false }
+    pub(crate) fn new(socket: OwnedFd, watch: Arc<Watch>) -> Self {
+        Io { socket: Socket::Fresh(socket), watch, linger: LINGER_BYTES, held: false }
     }
 }
 
 impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        ready!(self.socket.poll_read(cx, buffer))?;
         self.watch.counters().received(buffer.filled().len() - before);
         if buffer.filled().len() > before && self.watch.is(Phase::Idle) {
             self.watch.enter(Phase::Head);
@@ -72,28 +71,12 @@ impl Io {
     /// for the bytes and another for the FIN: shutting down sends both in one.
     fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8], is_last: bool) -> Poll<io::Result<usize>> {
         self.held |= is_last;
-        let more = if is_last { SendFlags::MORE } else { SendFlags::empty() };
-        let send = || Ok(net::send(&self.socket, bytes, more | SendFlags::NOSIGNAL)?);
-        self.poll_write_with(cx, send)
-    }
-
-    fn poll_write_with(
-        &self,
-        cx: &mut Context<'_>,
-        mut write: impl FnMut() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.socket.poll_write_ready(cx))?;
-            match self.socket.try_io(Interest::WRITABLE, &mut write) {
-                // The socket was ready before, and now is so no more.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        self.socket.poll_send(cx, bytes, if is_last { SendFlags::MORE } else { SendFlags::empty() })
     }
 
     fn poll_send_file(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
-        let result = self.poll_write_with(cx, || self.watch.pieces.send(&self.socket, count));
+        let pieces = &self.watch.pieces;
+        let result = self.socket.poll_write_with(cx, |socket| pieces.send(socket, count));
         self.written(result)
     }
 
@@ -137,7 +120,7 @@ impl AsyncWrite for Io {
                 self.poll_send(cx, copy, is_last)
             })
         } else {
-            Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)
+            self.socket.poll_write_vectored(cx, bytes)
         };
         self.written(result)
     }
@@ -162,18 +145,18 @@ impl AsyncWrite for Io {
         if self.watch.body_is(BodyState::Received) {
             if self.held {
                 // Closing alone would throw away what is held if the client has sent more than its request.
-                return Pin::new(&mut self.socket).poll_shutdown(cx);
+                return Poll::Ready(self.socket.shut_down());
             }
             return Poll::Ready(Ok(()));
         }
-        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        self.socket.shut_down()?;
         if !self.watch.is(Phase::Linger) {
             self.watch.enter(Phase::Linger);
         }
         let mut waste = [0; 16 * 1024];
         while self.linger > 0 {
             let mut buffer = ReadBuf::new(&mut waste);
-            match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) {
+            match ready!(self.socket.poll_read(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {
                     self.linger = self.linger.saturating_sub(buffer.filled().len());
                 }
@@ -188,7 +171,7 @@ impl Drop for Io {
     fn drop(&mut self) {
         if self.watch.is_broken_off() {
             // The client must not take a part for the whole; only a reset can tell it.
-            let _ = self.socket.set_zero_linger();
+            let _ = self.socket.end_with_reset();
         }
     }
 }

@@ -48,6 +48,7 @@ mod runtime;
 pub mod scoreboard;
 mod sendfile;
 mod server;
+mod socket;
 mod watch;
 
 pub use access_log::AccessLog;

@@ -12,14 +12,11 @@ use std::{
 
 use rustix::{
     fs::{Mode, chmod, chown},
-    net::{SocketAddrAny, SocketFlags, acceptfrom_with},
+    net::{SocketAddrAny, SocketFlags, acceptfrom_with, getsockname},
     process::{Gid, Uid},
 };
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use tokio::{
-    io::Interest,
-    net::{TcpStream, UnixDatagram},
-};
+use tokio::{io::Interest, net::UnixDatagram};
 
 use crate::Error;
 
@@ -206,7 +203,7 @@ pub(crate) struct Accepting {
 /// A connection that was accepted, with the addresses of its ends; a unix socket has none.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: OwnedFd,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: Option<SocketAddr>,
 }
@@ -229,12 +226,10 @@ impl Accepting {
     }
 
     fn accepted(&self, (socket, remote): (OwnedFd, Option<SocketAddrAny>)) -> io::Result<Accepted> {
-        // A unix socket is no TcpStream, but reading, writing, peeking and sendfile, all that a connection does, are
-        // the same calls.
-        let socket = TcpStream::from_std(socket.into())?;
         let remote = remote.and_then(|remote| SocketAddr::try_from(remote).ok());
         // A listener on one address needs not ask each connection for it.
-        let local = self.local.or_else(|| socket.local_addr().ok().filter(|_| self.is_tcp));
+        let ask = || getsockname(&socket).ok().and_then(|local| SocketAddr::try_from(local).ok());
+        let local = self.local.or_else(|| if self.is_tcp { ask() } else { None });
         Ok(Accepted { socket, local, remote })
     }
 }
