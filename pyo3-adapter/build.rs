@@ -1,6 +1,7 @@
 //! Tells the crate which Python it is built for, and its tests where that Python's library is.
 
 fn main() {
+    pyo3_build_config::use_pyo3_cfgs();
     pyo3_build_config::add_libpython_rpath_link_args();
     // Link arguments do not reach the programs that use this crate: their build scripts pass this on.
     println!("cargo::metadata=rpath={}", pyo3_build_config::get().lib_dir().unwrap_or_default());

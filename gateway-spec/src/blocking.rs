@@ -276,10 +276,16 @@ pub trait Job: Send + Sync {
 /// ```
 pub struct Lane {
     around: Option<Around>,
+    stay: Option<Stay>,
     memory: AtomicU32,
 }
 
 type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
+struct Stay {
+    around: Around,
+    leave: Box<dyn Fn() + Send + Sync>,
+}
 
 impl Lane {
     /// A lane whose jobs the host runs in batches, each batch inside one call of `around`: the place to enter an
@@ -290,7 +296,43 @@ impl Lane {
     /// let plain = Lane::new(|batch| batch());
     /// ```
     pub fn new(around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Lane { around: Some(Box::new(around)), memory: AtomicU32::new(0) })
+        Arc::new(Lane { around: Some(Box::new(around)), stay: None, memory: AtomicU32::new(0) })
+    }
+
+    /// The same for what a host may [stay in](Self::enter_to_stay): `stay` enters it, unless the thread is inside already,
+    /// runs a batch, and does not leave. `leave` leaves it, if the thread is inside.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// use std::cell::RefCell;
+    /// use std::sync::{Mutex, MutexGuard};
+    ///
+    /// static LOCK: Mutex<()> = Mutex::new(());
+    /// thread_local! {
+    ///     static INSIDE: RefCell<Option<MutexGuard<'static, ()>>> = const { RefCell::new(None) };
+    /// }
+    ///
+    /// let lock = || LOCK.lock().unwrap();
+    /// let lane = Lane::with_stay(
+    ///     move |batch| {
+    ///         let _guard = lock();
+    ///         batch();
+    ///     },
+    ///     move |batch| {
+    ///         INSIDE.with_borrow_mut(|inside| drop(inside.get_or_insert_with(lock)));
+    ///         batch();
+    ///     },
+    ///     || INSIDE.set(None),
+    /// );
+    /// # lane.enter_to_stay(|| ()); lane.enter_to_stay(|| ()); lane.leave(); lane.enter(|| ());
+    /// ```
+    pub fn with_stay(
+        around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+        stay: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+        leave: impl Fn() + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let stay = Stay { around: Box::new(stay), leave: Box::new(leave) };
+        Arc::new(Lane { around: Some(Box::new(around)), stay: Some(stay), memory: AtomicU32::new(0) })
     }
 
     /// A lane whose jobs need nothing around them. They never [wait](Blocking::wait), so that a host can run them wherever
@@ -301,7 +343,7 @@ impl Lane {
     /// assert!(Lane::plain().is_plain());
     /// ```
     pub fn plain() -> Arc<Self> {
-        Arc::new(Lane { around: None, memory: AtomicU32::new(0) })
+        Arc::new(Lane { around: None, stay: None, memory: AtomicU32::new(0) })
     }
 
     /// Whether this is a [plain](Self::plain) lane.
@@ -326,6 +368,36 @@ impl Lane {
         match &self.around {
             Some(around) => around(&mut batch),
             None => batch(),
+        }
+    }
+
+    /// Runs a batch and stays inside, until [`leave`](Self::leave): for a host that runs small jobs on one thread with
+    /// little else between them, since to enter may cost as much as such a job.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// /// One batch after the other; others are kept out until the last is done.
+    /// fn run_all(lane: &Lane, batches: Vec<Box<dyn FnMut()>>) {
+    ///     batches.into_iter().for_each(|batch| lane.enter_to_stay(batch));
+    ///     lane.leave();
+    /// }
+    /// ```
+    pub fn enter_to_stay(&self, mut batch: impl FnMut()) {
+        match &self.stay {
+            Some(stay) => (stay.around)(&mut batch),
+            None => self.enter(batch),
+        }
+    }
+
+    /// Leaves what the calling thread has stayed in. Does nothing if it is not inside.
+    ///
+    /// ```
+    /// # use gateway_spec::blocking::Lane;
+    /// Lane::new(|batch| batch()).leave();
+    /// ```
+    pub fn leave(&self) {
+        if let Some(stay) = &self.stay {
+            (stay.leave)();
         }
     }
 

@@ -51,7 +51,7 @@ impl Wsgi {
 
     /// Takes a callable that is there already.
     pub fn new(callable: Py<PyAny>) -> Self {
-        let callable = Callable { object: callable, lane: interpreter::lane(), environs: Environs::default() };
+        let callable = Callable { object: callable, lane: interpreter::lane(), environs: Environs::new() };
         Wsgi { callable: Arc::new(callable), limit: None, stream: false }
     }
 

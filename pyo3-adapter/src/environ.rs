@@ -9,26 +9,29 @@ use http::{HeaderName, header};
 use pyo3::{
     intern,
     prelude::*,
-    sync::{MutexExt, PyOnceLock},
+    sync::PyOnceLock,
     types::{PyDict, PyString},
 };
 use rustc_hash::FxHashMap;
 
 use template::Template;
 
-use crate::{error_log::Errors, file_wrapper::FileWrapper, input::Input, text};
+use crate::{error_log::Errors, file_wrapper::FileWrapper, input::Input, slot::Slot, text};
 
 /// Makes the dicts of one callable.
-#[derive(Default)]
-pub(crate) struct Environs(Mutex<Vec<Template>>);
+pub(crate) struct Environs(Slot<Vec<Template>>);
 
 /// So many templates are kept. Clients that come again and again send headers in a few different compositions.
 const TEMPLATES: usize = 8;
 
 impl Environs {
+    pub(crate) const fn new() -> Self {
+        Environs(Slot::new(None))
+    }
+
     /// A fresh dict: exactly a dict, which is the callable's to change (PEP 3333, "environ Variables").
     pub(crate) fn dict<'py>(&self, py: Python<'py>, environ: &mut Environ) -> PyResult<Bound<'py, PyDict>> {
-        let dict = self.copy(py, environ)?;
+        let dict = self.0.with(py, |templates| copy(py, templates.get_or_insert_default(), environ))?;
         for (name, value) in environ.vars() {
             dict.set_item(name, text::to_str(py, value)?)?;
         }
@@ -43,30 +46,29 @@ impl Environs {
         }
         Ok(dict)
     }
+}
 
-    /// A copy of a template, which is made to fit this request before.
-    fn copy<'py>(&self, py: Python<'py>, environ: &mut Environ) -> PyResult<Bound<'py, PyDict>> {
-        let names = Names::of(py);
-        let mut templates = self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        let place = match templates.iter().position(|template| template.is_like(environ)) {
-            Some(0) => 0,
-            // What is used often moves to the front, and what is not is the next to go.
-            Some(place) => {
-                templates.swap(place, place - 1);
-                place - 1
-            }
-            None => {
-                templates.truncate(TEMPLATES - 1);
-                templates.push(Template::new(py, names, environ)?);
-                templates.len() - 1
-            }
-        };
-        match templates[place].fit(py, names, environ) {
-            Ok(()) => templates[place].dict.bind(py).copy(),
-            Err(error) => {
-                templates.remove(place);
-                Err(error)
-            }
+/// A copy of a template, which is made to fit this request before.
+fn copy<'py>(py: Python<'py>, templates: &mut Vec<Template>, environ: &mut Environ) -> PyResult<Bound<'py, PyDict>> {
+    let names = Names::of(py);
+    let place = match templates.iter().position(|template| template.is_like(environ)) {
+        Some(0) => 0,
+        // What is used often moves to the front, and what is not is the next to go.
+        Some(place) => {
+            templates.swap(place, place - 1);
+            place - 1
+        }
+        None => {
+            templates.truncate(TEMPLATES - 1);
+            templates.push(Template::new(py, names, environ)?);
+            templates.len() - 1
+        }
+    };
+    match templates[place].fit(py, names, environ) {
+        Ok(()) => templates[place].dict.bind(py).copy(),
+        Err(error) => {
+            templates.remove(place);
+            Err(error)
         }
     }
 }

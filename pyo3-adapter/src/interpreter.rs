@@ -113,10 +113,37 @@ fn start(executable: Option<&Path>) -> Result<(), LoadError> {
 
 /// A lane whose batches of jobs run attached to the interpreter.
 pub(crate) fn lane() -> Arc<Lane> {
-    Lane::new(|batch| {
+    let attached = |batch: &mut dyn FnMut()| {
         keep_thread_state();
         Python::attach(|_| batch());
-    })
+    };
+    let stay = move |batch: &mut dyn FnMut()| {
+        keep_thread_state();
+        attach_to_stay();
+        attached(batch);
+    };
+    Lane::with_stay(attached, stay, detach)
+}
+
+/// Attaches the thread, which has a state already, until [`detach`].
+fn attach_to_stay() {
+    // SAFETY: a thread that is not attached attaches with its own state, which is kept for as long as it lives.
+    unsafe {
+        if ffi::PyGILState_Check() == 0 {
+            ffi::PyEval_RestoreThread(ffi::PyGILState_GetThisThreadState());
+        }
+    }
+}
+
+/// Detaches the thread, if it is attached. It may be neither: a job that waits has detached it.
+fn detach() {
+    // SAFETY: only a thread that is attached is detached, and what has attached it is `attach_to_stay`, since this is
+    // called where no job runs; so nobody counts on its being attached.
+    unsafe {
+        if ffi::PyGILState_Check() != 0 {
+            ffi::PyEval_SaveThread();
+        }
+    }
 }
 
 /// Makes Python keep this thread's state for as long as the thread lives. Otherwise it would be made and thrown away

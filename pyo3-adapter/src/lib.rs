@@ -30,7 +30,7 @@
 //! | `lint` | what a callable does that PEP 3333 does not allow, where [`gateway_spec::Lint`] looks for it |
 //! | `pulse`, `stacks` | whether the interpreter can be had, and what its threads do |
 //! | `text` | the border between bytes and `str` |
-//! | `references` | who else has an object |
+//! | `references`, `slot` | who else has an object; a place that needs no lock |
 //!
 //! [PEP 3333]: https://peps.python.org/pep-3333/
 
@@ -51,6 +51,7 @@ mod modules;
 mod overtime;
 mod pulse;
 mod references;
+mod slot;
 mod stacks;
 mod start_response;
 mod text;

@@ -2,10 +2,7 @@
 
 mod known;
 
-use std::{
-    cell::Cell,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{cell::Cell, sync::Arc};
 
 use gateway_spec::{Status, is_hop_by_hop};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -18,6 +15,7 @@ use pyo3::{
 use crate::{
     exchange::{Exchange, Head},
     references::references,
+    slot::Slot,
     text,
 };
 
@@ -28,7 +26,7 @@ pub(crate) struct StartResponse(Py<Write>);
 
 /// What start_response returns, for callables that write their body.
 #[pyclass(frozen, name = "write", module = "gateway")]
-pub(crate) struct Write(Mutex<Option<Arc<Exchange>>>);
+pub(crate) struct Write(Slot<Arc<Exchange>>);
 
 thread_local! {
     /// The one that nobody has.
@@ -39,10 +37,10 @@ impl StartResponse {
     /// Gives one out.
     pub(crate) fn lend(py: Python<'_>, exchange: Arc<Exchange>) -> PyResult<Bound<'_, StartResponse>> {
         if let Some(spare) = SPARE.take() {
-            *spare.get().0.get().lock() = Some(exchange);
+            spare.get().0.get().0.with(py, |place| *place = Some(exchange));
             return Ok(spare.into_bound(py));
         }
-        let write = Py::new(py, Write(Mutex::new(Some(exchange))))?;
+        let write = Py::new(py, Write(Slot::new(Some(exchange))))?;
         Bound::new(py, StartResponse(write))
     }
 
@@ -51,7 +49,7 @@ impl StartResponse {
     pub(crate) fn take_back(lent: Bound<'_, StartResponse>) {
         let write = lent.get().0.bind(lent.py());
         if references(&lent) == 1 && references(write) == 1 {
-            let exchange = write.get().lock().take();
+            let exchange = write.get().0.with(lent.py(), Option::take);
             drop(exchange);
             SPARE.set(Some(lent.unbind()));
         }
@@ -60,13 +58,9 @@ impl StartResponse {
 
 impl Write {
     /// Does something with the exchange of the request that it was lent to: nothing of Python's, and nothing that waits.
-    fn with<T>(&self, act: impl FnOnce(&Arc<Exchange>) -> T) -> PyResult<T> {
+    fn with<T>(&self, py: Python<'_>, act: impl FnOnce(&Arc<Exchange>) -> T) -> PyResult<T> {
         // There is one for as long as anybody can call this.
-        self.lock().as_ref().map(act).ok_or_else(|| PyRuntimeError::new_err("its request is over"))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Exchange>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.with(py, |place| place.as_ref().map(act)).ok_or_else(|| PyRuntimeError::new_err("its request is over"))
     }
 }
 
@@ -85,7 +79,7 @@ impl StartResponse {
             Ok(head) => (Some(head), None),
             Err(refused) => (None, Some(refused)),
         };
-        if self.0.get().with(|exchange| exchange.start(head, raised.is_some()))?? {
+        if self.0.get().with(py, |exchange| exchange.start(head, raised.is_some()))?? {
             return refused.map_or_else(|| Ok(self.0.clone_ref(py)), Err);
         }
         // The head is sent. The exception goes on its way, and so the connection is cut (PEP 3333, "Error Handling").
@@ -171,7 +165,7 @@ impl Write {
         let data = data
             .cast::<PyBytes>()
             .map_err(|_| PyTypeError::new_err(format!("write() takes bytes, not {}", data.get_type())))?;
-        let exchange = self.with(Arc::clone)?;
+        let exchange = self.with(py, Arc::clone)?;
         exchange.write(py, data)
     }
 }

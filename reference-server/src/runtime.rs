@@ -9,6 +9,7 @@
 
 mod inline;
 mod meter;
+mod stay;
 mod watchdog;
 
 use std::{
@@ -179,7 +180,9 @@ impl Runtime {
         match self.kind {
             Runs::Inline(tokio, _) => {
                 Inline::lead();
-                tokio.block_on(main)
+                let output = tokio.block_on(main);
+                stay::leave();
+                output
             }
             Runs::Rescued(shared) => {
                 // This thread runs no jobs, so that no job can keep it from returning.

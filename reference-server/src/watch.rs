@@ -195,10 +195,13 @@ impl Watch {
 
     /// A block of the body has arrived.
     pub(crate) fn body_progress(&self, bytes: usize) {
-        self.body_bytes.fetch_add(bytes as u64, Relaxed);
-        let since = self.body_wait.swap(0, Relaxed);
+        // Only the body's reader writes these.
+        self.body_bytes.store(self.body_bytes.load(Relaxed) + bytes as u64, Relaxed);
+        let since = self.body_wait.load(Relaxed);
         if since != 0 {
-            self.body_waited.fetch_add(self.clock.now().saturating_sub(since), Relaxed);
+            self.body_wait.store(0, Relaxed);
+            let waited = self.clock.now().saturating_sub(since);
+            self.body_waited.store(self.body_waited.load(Relaxed) + waited, Relaxed);
         }
     }
 

@@ -27,7 +27,7 @@ use gateway_spec::{
 use scoped_tls::scoped_thread_local;
 use tokio::{runtime::Handle, task::yield_now};
 
-use super::{BATCH, Load, Queued, STACK};
+use super::{BATCH, Load, Queued, STACK, stay};
 use crate::marks;
 
 /// Runs each job at once, inside the task that submits it, if no other is half done.
@@ -220,7 +220,9 @@ fn run_jobs(leaving: &Yielder<Enter, Leave>, first: Enter) -> Infallible {
         let mut waiting = None;
         if let Enter::Run(job) = entered {
             // A job catches its own panics. What is left is a result that nobody wants and that panics when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| job.lane().enter(|| waiting = job.run())));
+            stay::enter(job.lane(), || {
+                waiting = catch_unwind(AssertUnwindSafe(|| job.run())).unwrap_or_default();
+            });
         }
         entered = leaving.suspend(Leave::Done(waiting));
     }
