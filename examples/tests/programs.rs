@@ -57,11 +57,11 @@ fn an_app_runs_inside_axum_under_layers() {
 /// What the SCGI host answers to these variables and this body.
 fn scgi(app: impl App, host: Arc<Host>, variables: &[(&str, &str)], content: &[u8]) -> String {
     let (mut client, server) = UnixStream::pair().unwrap();
-    let serving = thread::spawn(move || scgi::answer(server, &app, &host));
     let block = variables.iter().map(|(name, value)| format!("{name}\0{value}\0")).collect::<String>();
-    client.write_all(format!("{}:{block},", block.len()).as_bytes()).unwrap();
-    client.write_all(content).unwrap();
+    // All of it is there when the host begins, which may answer without having read all.
+    client.write_all(&[format!("{}:{block},", block.len()).as_bytes(), content].concat()).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
+    let serving = thread::spawn(move || scgi::answer(server, &app, &host));
     let mut response = String::new();
     client.read_to_string(&mut response).unwrap();
     drop(serving.join().unwrap());

@@ -19,7 +19,16 @@ fn main() {
     let workers = std::thread::available_parallelism().unwrap().to_string();
     let apps = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps");
     let mut gateway = Command::new(env!("CARGO_BIN_EXE_gateway"))
-        .args(["serve", "wsgi:overtime:application", "--chdir", apps, "--bind", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args([
+            "serve",
+            "wsgi:overtime:application",
+            "--chdir",
+            apps,
+            "--bind",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ])
         .args(["--workers", &workers, "--worker-timeout", "0", "--graceful-timeout", "0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -375,9 +375,13 @@ impl Shared {
     fn run_pooled(&self, job: Arc<dyn Job>) -> MutexGuard<'_, State> {
         let lane = job.lane().clone();
         let mut waiting = None;
-        let begun = Instant::now();
-        lane.enter(|| waiting = job.run());
-        let quick = begun.elapsed() < QUICK;
+        let mut quick = false;
+        lane.enter(|| {
+            // What it took to enter the lane is not the job's fault.
+            let begun = Instant::now();
+            waiting = job.run();
+            quick = begun.elapsed() < QUICK;
+        });
         drop(job);
         let memory = lane.memory();
         let _ = memory.fetch_update(Relaxed, Relaxed, |run| match (run, quick) {
