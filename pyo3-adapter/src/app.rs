@@ -1,6 +1,6 @@
 //! A WSGI callable as an App.
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{fmt, future::poll_fn, mem, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use gateway_spec::{
     App, Environ, Error, Input, Kind, Response, Result, StartResponse,
@@ -84,12 +84,14 @@ impl App for Wsgi {
                 overtime::limited(py, shared.limit(), &shared, || shared.callable().call(py, environ, &shared))
             })
         });
+        let unanswered = Unanswered(&exchange);
         // The job may go on after the response has begun: in write(), or while the next block is made.
         let rest = poll_fn(|cx| match Pin::new(&mut job).poll(cx) {
             Poll::Ready(rest) => Poll::Ready(rest.map(Some)),
             Poll::Pending => exchange.poll_begun(cx).map_ok(|()| None),
         })
         .await?;
+        mem::forget(unanswered);
         let rest = match rest {
             // What was given out before the failure has been sent, as far as the callable can know; so it is.
             Some(Err(error)) if exchange.has_begun() => Some(Rest::Failed(error)),
@@ -107,6 +109,15 @@ impl App for Wsgi {
             Some(Rest::Failed(error)) => started.body(PyBody::failed(exchange, error)),
             None => started.body(PyBody::running(exchange, job)),
         })
+    }
+}
+
+/// A request whose callable runs. If it is given up, its client having left, the callable must not wait in write().
+struct Unanswered<'a>(&'a Exchange);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.close(false);
     }
 }
 

@@ -390,6 +390,19 @@ def closes_endless(environ, start_response, argument):
     return Closing(blocks(), environ, argument)
 
 
+def closes_endless_empties(environ, start_response, argument):
+    """Has nothing to say, as if it waited for news."""
+
+    def blocks():
+        yield b"first"
+        while True:
+            time.sleep(0.001)
+            yield b""
+
+    start_response("200 OK", PLAIN)
+    return Closing(blocks(), environ, argument)
+
+
 def closes_while_waiting(environ, start_response, argument):
     def blocks():
         yield b"first"

@@ -152,6 +152,23 @@ fn close_is_called_once_when_the_client_leaves() {
 }
 
 #[test]
+fn empty_blocks_go_on_no_longer_than_the_client_stays() {
+    for threads in ["4", "1"] {
+        let server = Gateway::new(["wsgi:cases:application"]).option("--threads", threads).start();
+        for method in ["GET", "HEAD"] {
+            let signals = Signals::new();
+            let mut client = server.connect();
+            let path = signals.path();
+            client.send(format!("{method} /closes-endless-empties?{path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            client.head();
+            drop(client);
+            wait_until("close()", || signals.content("closed").is_some());
+            assert_eq!(signals.content("closed").as_deref(), Some("closed\n"), "{method}, --threads {threads}");
+        }
+    }
+}
+
+#[test]
 fn close_is_called_once_when_the_server_ends() {
     for threads in ["4", "1"] {
         let server = Gateway::new(["wsgi:cases:application"]).option("--graceful-timeout", "1");
