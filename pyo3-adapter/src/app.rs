@@ -13,7 +13,7 @@ use crate::{
     body::PyBody,
     environ::Environs,
     exchange::{Exchange, Head, Rest},
-    initialize, interpreter,
+    fork, initialize, interpreter,
     lint::Lint,
     load, overtime, start_response,
 };
@@ -147,10 +147,11 @@ impl Callable {
             let start_response = start_response::StartResponse::lend(py, exchange.clone())?;
             let callable = self.object.bind(py);
             let result = match lint {
-                None => callable.call1((dict, &start_response))?,
-                Some(lint) => lint.call(py, callable, dict, start_response.clone())?,
+                None => callable.call1((dict, &start_response)),
+                Some(lint) => lint.call(py, callable, dict, start_response.clone()),
             };
-            let rest = exchange.consume(py, result);
+            fork::end_copy(py, result.as_ref().err());
+            let rest = exchange.consume(py, result?);
             start_response::StartResponse::take_back(start_response);
             rest
         });

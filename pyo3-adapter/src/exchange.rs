@@ -19,7 +19,7 @@ use pyo3::{
     types::{PyBytes, PyIterator, PyList, PyTuple},
 };
 
-use crate::{app::Callable, error, error_log, file_wrapper};
+use crate::{app::Callable, error, error_log, file_wrapper, fork};
 
 /// So much is produced ahead of the client; then the producer waits, or is left until there is room again.
 const AHEAD_BYTES: usize = 64 * 1024;
@@ -393,6 +393,7 @@ impl Iteration {
     fn pull_blocks(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(iterator) = &self.iterator else { return Ok(false) };
         for block in iterator.bind(py).clone() {
+            fork::end_copy(py, block.as_ref().err());
             let block = block?;
             let block = bytes_of(&block)?;
             if block.as_bytes().is_empty() {
@@ -409,6 +410,7 @@ impl Iteration {
                 return Ok(!self.exchange.lock().closed);
             }
         }
+        fork::end_copy(py, None);
         // The end of an empty body is its first block.
         self.exchange.lock().check()?;
         Ok(false)
@@ -441,6 +443,7 @@ impl Drop for Iteration {
 /// Calls `close()` if there is one (PEP 3333, "Specification Details"). What it raises concerns nobody but the log.
 pub(crate) fn close(py: Python<'_>, result: &Bound<'_, PyAny>, log: &ErrorLog) {
     let closed = result.getattr_opt("close").and_then(|close| close.map(|close| close.call0()).transpose());
+    fork::end_copy(py, closed.as_ref().err());
     error_log::flush(log);
     if let Err(error) = closed {
         log.write(&error::traceback(py, &error));
