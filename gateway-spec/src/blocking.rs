@@ -36,7 +36,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
     task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
+    thread::{self, Thread, ThreadId},
 };
 
 pub use threads::Threads;
@@ -113,21 +113,23 @@ pub trait Blocking: Send + Sync + 'static {
     /// ```
     fn is_concurrent(&self) -> bool;
 
-    /// Gives up the place of a job that does nothing but wait for its client, or of one that has been given up itself:
-    /// another job may run meanwhile, so that neither takes capacity from others. Says whether it was given up; if so,
-    /// [`return_to_place`](Self::return_to_place) must follow before the job ends.
+    /// Gives up the place of the job that `thread` runs, which does nothing but wait for its client, or has been given up
+    /// itself: another job may run meanwhile, so that neither takes capacity from others. Says whether it was given up,
+    /// which a job's place is once at most; if so, [`return_to_place`](Self::return_to_place) must follow before the job
+    /// ends.
     ///
     /// ```
     /// # use gateway_spec::blocking::Blocking;
     /// fn wait_for_client(host: &dyn Blocking, wait: impl FnOnce()) {
-    ///     let left = host.leave_place();
+    ///     let left = host.leave_place(std::thread::current().id());
     ///     wait();
     ///     if left {
     ///         host.return_to_place();
     ///     }
     /// }
     /// ```
-    fn leave_place(&self) -> bool {
+    fn leave_place(&self, thread: ThreadId) -> bool {
+        let _ = thread;
         false
     }
 
@@ -156,7 +158,7 @@ pub trait Blocking: Send + Sync + 'static {
     /// }
     /// ```
     fn wait(&self, ready: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
-        let left = self.leave_place();
+        let left = self.leave_place(thread::current().id());
         park_until(ready);
         if left {
             self.return_to_place();

@@ -1,6 +1,6 @@
 //! A WSGI callable as an App.
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{fmt, future::poll_fn, mem, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use gateway_spec::{
     App, Environ, Error, Input, Kind, Response, Result, StartResponse,
@@ -13,7 +13,7 @@ use crate::{
     body::PyBody,
     environ::Environs,
     exchange::{Exchange, Head, Rest},
-    initialize, interpreter,
+    fork, initialize, interpreter,
     lint::Lint,
     load, overtime, start_response,
 };
@@ -84,12 +84,14 @@ impl App for Wsgi {
                 overtime::limited(py, shared.limit(), &shared, || shared.callable().call(py, environ, &shared))
             })
         });
+        let unanswered = Unanswered(&exchange);
         // The job may go on after the response has begun: in write(), or while the next block is made.
         let rest = poll_fn(|cx| match Pin::new(&mut job).poll(cx) {
             Poll::Ready(rest) => Poll::Ready(rest.map(Some)),
             Poll::Pending => exchange.poll_begun(cx).map_ok(|()| None),
         })
         .await?;
+        mem::forget(unanswered);
         let rest = match rest {
             // What was given out before the failure has been sent, as far as the callable can know; so it is.
             Some(Err(error)) if exchange.has_begun() => Some(Rest::Failed(error)),
@@ -107,6 +109,15 @@ impl App for Wsgi {
             Some(Rest::Failed(error)) => started.body(PyBody::failed(exchange, error)),
             None => started.body(PyBody::running(exchange, job)),
         })
+    }
+}
+
+/// A request whose callable runs. If it is given up, its client having left, the callable must not wait in write().
+struct Unanswered<'a>(&'a Exchange);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.close(false);
     }
 }
 
@@ -136,10 +147,11 @@ impl Callable {
             let start_response = start_response::StartResponse::lend(py, exchange.clone())?;
             let callable = self.object.bind(py);
             let result = match lint {
-                None => callable.call1((dict, &start_response))?,
-                Some(lint) => lint.call(py, callable, dict, start_response.clone())?,
+                None => callable.call1((dict, &start_response)),
+                Some(lint) => lint.call(py, callable, dict, start_response.clone()),
             };
-            let rest = exchange.consume(py, result);
+            fork::end_copy(py, result.as_ref().err());
+            let rest = exchange.consume(py, result?);
             start_response::StartResponse::take_back(start_response);
             rest
         });

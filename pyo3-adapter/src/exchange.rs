@@ -19,7 +19,7 @@ use pyo3::{
     types::{PyBytes, PyIterator, PyList, PyTuple},
 };
 
-use crate::{app::Callable, error, error_log, file_wrapper};
+use crate::{app::Callable, error, error_log, file_wrapper, fork};
 
 /// So much is produced ahead of the client; then the producer waits, or is left until there is room again.
 const AHEAD_BYTES: usize = 64 * 1024;
@@ -54,6 +54,8 @@ struct State {
     closed: bool,
     /// The response has no body, whatever is written: that of HEAD, for one.
     bodiless: bool,
+    /// A block was thrown away that belonged to a body.
+    lost: bool,
     /// The iterable is closed, or there never was one: the callable has no more to say.
     over: bool,
     /// A call took too long.
@@ -166,8 +168,8 @@ impl Exchange {
             (_, false) => py.detach(|| self.host().turn()),
             (false, true) => {}
         }
-        let state = self.lock();
-        match state.closed && !state.bodiless {
+        // That nobody takes more is no failure yet: this may have been the last of what was to be sent.
+        match self.lock().lost {
             true => Err(PyConnectionResetError::new_err("nobody takes more of this response")),
             false => Ok(()),
         }
@@ -189,6 +191,7 @@ impl Exchange {
         state.check()?;
         state.sent = true;
         if state.closed {
+            state.lost = !state.bodiless;
             return Ok(true);
         }
         state.bytes += block.len();
@@ -302,8 +305,8 @@ impl Exchange {
     /// The body is gone; if it was never asked for a block, the response has none.
     pub(crate) fn close(&self, bodiless: bool) {
         let mut state = self.lock();
-        state.close();
         state.bodiless = bodiless;
+        state.close();
         state.waiting = None;
         state.blocks.clear();
     }
@@ -325,6 +328,7 @@ impl State {
 
     fn close(&mut self) {
         self.closed = true;
+        self.lost |= !self.bodiless && !self.blocks.is_empty();
         self.wake_writers();
     }
 
@@ -389,15 +393,24 @@ impl Iteration {
     fn pull_blocks(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(iterator) = &self.iterator else { return Ok(false) };
         for block in iterator.bind(py).clone() {
+            fork::end_copy(py, block.as_ref().err());
             let block = block?;
             let block = bytes_of(&block)?;
             if block.as_bytes().is_empty() {
+                // Some yield these for as long as they have no news: whether the client stays is to be noticed.
+                if !self.exchange.host().is_concurrent() {
+                    py.detach(|| self.exchange.host().turn());
+                }
+                if self.exchange.lock().closed {
+                    return Ok(false);
+                }
                 continue;
             }
             if self.exchange.push(copy(block))? || !self.exchange.host().is_concurrent() {
                 return Ok(!self.exchange.lock().closed);
             }
         }
+        fork::end_copy(py, None);
         // The end of an empty body is its first block.
         self.exchange.lock().check()?;
         Ok(false)
@@ -430,6 +443,7 @@ impl Drop for Iteration {
 /// Calls `close()` if there is one (PEP 3333, "Specification Details"). What it raises concerns nobody but the log.
 pub(crate) fn close(py: Python<'_>, result: &Bound<'_, PyAny>, log: &ErrorLog) {
     let closed = result.getattr_opt("close").and_then(|close| close.map(|close| close.call0()).transpose());
+    fork::end_copy(py, closed.as_ref().err());
     error_log::flush(log);
     if let Err(error) = closed {
         log.write(&error::traceback(py, &error));

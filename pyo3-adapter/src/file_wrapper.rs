@@ -20,7 +20,7 @@ pub(crate) struct FileWrapper {
 #[pymethods]
 impl FileWrapper {
     #[new]
-    #[pyo3(signature = (filelike, blksize=8192, /))]
+    #[pyo3(signature = (filelike, blksize=8192))]
     fn new(filelike: Py<PyAny>, blksize: isize) -> Self {
         FileWrapper { filelike, blksize }
     }
@@ -83,6 +83,12 @@ fn open_file(filelike: &Bound<'_, PyAny>) -> Option<(File, u64)> {
 /// Whether reading the object is reading its descriptor: it is a file of `io`, and `read()` is the one that it has there.
 fn reads_its_descriptor(filelike: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = filelike.py();
+    // Somebody may have put another in its place, to count what is read for one.
+    if let Some(own) = filelike.getattr_opt(intern!(py, "__dict__"))?
+        && own.contains(intern!(py, "read"))?
+    {
+        return Ok(false);
+    }
     let io = py.import(intern!(py, "io"))?;
     let is_plain = |object: &Bound<'_, PyAny>, class: &str| {
         let class = io.getattr(class)?;

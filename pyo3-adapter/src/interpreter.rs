@@ -15,7 +15,7 @@ use std::{
 use gateway_spec::blocking::Lane;
 use pyo3::{ffi, prelude::*};
 
-use crate::LoadError;
+use crate::{LoadError, fork};
 
 /// The interpreter that the crate was built for. It is where an embedded Python looks for its library, unless there is a
 /// virtual environment.
@@ -46,7 +46,8 @@ pub fn initialize(venv: Option<&Path>) -> Result<(), LoadError> {
         Some(venv) => Some(venv_executable(&venv)?),
         None => Some(PathBuf::from(EXECUTABLE)).filter(|executable| executable.is_file()),
     };
-    start(executable.as_deref())
+    start(executable.as_deref())?;
+    Python::attach(|py| fork::watch(py).map_err(|error| LoadError::raised(py, "cannot watch for forks", &error)))
 }
 
 /// Checks a virtual environment, and names its interpreter: Python finds everything else from there.
@@ -174,9 +175,13 @@ pub fn finish() {
     Python::attach(|py| {
         // Whatever these raise, they have printed, and there is nobody left to tell.
         let _ = py.import("atexit").and_then(|atexit| atexit.call_method0("_run_exitfuncs"));
-        for stream in ["stdout", "stderr"] {
-            let _ =
-                py.import("sys").and_then(|sys| sys.getattr(stream)).and_then(|stream| stream.call_method0("flush"));
-        }
+        flush(py);
     });
+}
+
+/// Writes out what `print` has left in buffers.
+pub(crate) fn flush(py: Python<'_>) {
+    for stream in ["stdout", "stderr"] {
+        let _ = py.import("sys").and_then(|sys| sys.getattr(stream)).and_then(|stream| stream.call_method0("flush"));
+    }
 }

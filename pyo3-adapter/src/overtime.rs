@@ -12,7 +12,7 @@ use std::{
         Arc, Mutex, MutexGuard, Once, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    thread,
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -29,7 +29,9 @@ static TICKS: AtomicU64 = AtomicU64::new(0);
 static DESKS: Mutex<Vec<Arc<Desk>>> = Mutex::new(Vec::new());
 
 struct Desk {
-    thread: c_ulong,
+    thread: ThreadId,
+    /// The same thread, as Python calls it.
+    ident: c_ulong,
     call: Mutex<Option<Call>>,
 }
 
@@ -69,7 +71,7 @@ pub(crate) fn limited<T>(
         let ended = desk.lock().take();
         if let Some(Call { stage: Stage::Interrupted { left_place }, .. }) = ended {
             // The exception may not have been raised yet. It must not be, in what this thread does next.
-            set_exception(desk.thread, None);
+            set_exception(desk.ident, None);
             if left_place {
                 py.detach(|| exchange.host().return_to_place());
             }
@@ -92,8 +94,8 @@ impl Desk {
             let _ = thread::Builder::new().name("gateway-overtime".into()).spawn(watch);
         });
         // SAFETY: the calling thread is attached to the interpreter.
-        let thread = unsafe { ffi::PyThread_get_thread_ident() };
-        let desk = Arc::new(Desk { thread, call: Mutex::new(None) });
+        let ident = unsafe { ffi::PyThread_get_thread_ident() };
+        let desk = Arc::new(Desk { thread: thread::current().id(), ident, call: Mutex::new(None) });
         DESKS.lock().unwrap_or_else(PoisonError::into_inner).push(desk.clone());
         desk
     }
@@ -126,12 +128,12 @@ impl Desk {
         else {
             return;
         };
-        let stack = stack(py, self.thread).unwrap_or_else(|error| format!("unknown: {error}"));
+        let stack = stack(py, self.ident).unwrap_or_else(|error| format!("unknown: {error}"));
         exchange.log().write(&format!("{} takes too long and was given up; it is here:\n{stack}", exchange.request()));
         let mut call = self.lock();
         let Some(call) = call.as_mut().filter(|call| is_overdue(call)) else { return };
-        set_exception(self.thread, Some(py.get_type::<RequestTimeout>().as_any()));
-        call.stage = Stage::Interrupted { left_place: exchange.host().leave_place() };
+        set_exception(self.ident, Some(py.get_type::<RequestTimeout>().as_any()));
+        call.stage = Stage::Interrupted { left_place: exchange.host().leave_place(self.thread) };
     }
 }
 

@@ -5,7 +5,7 @@ mod known;
 use std::{cell::Cell, sync::Arc};
 
 use gateway_spec::{Status, is_hop_by_hop};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pyo3::{
     exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError},
     prelude::*,
@@ -135,6 +135,11 @@ pub(crate) fn checked(pair: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderVa
     let value = HeaderValue::from_bytes(text::to_bytes(value, "the header's value")?).map_err(|_| {
         PyValueError::new_err(format!("the value {value:?} of the header {name:?} has control characters"))
     })?;
+    if parsed == header::CONTENT_LENGTH && !is_length(value.as_bytes()) {
+        return Err(PyValueError::new_err(format!(
+            "Content-Length {value:?} is not one number (RFC 9110, section 8.6)"
+        )));
+    }
     Ok((parsed, value))
 }
 
@@ -146,6 +151,10 @@ fn checked_name(name: &Bound<'_, PyString>) -> PyResult<HeaderName> {
         return Err(PyAssertionError::new_err(format!("the header {name:?} {why}")));
     }
     Ok(parsed)
+}
+
+fn is_length(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_digit) && str::from_utf8(value).is_ok_and(|text| text.parse::<u64>().is_ok())
 }
 
 fn text_of<'a, 'py>(object: &'a Bound<'py, PyAny>, what: &str) -> PyResult<&'a Bound<'py, PyString>> {

@@ -49,10 +49,14 @@ impl Framed {
 
     /// A body of which the head says that it has `length` bytes, true or not.
     pub(crate) fn of_length(body: Body, length: u64) -> Self {
-        if let Some(actual) = body.len().filter(|actual| *actual != length) {
+        let actual = body.len();
+        let source = Source::of(body, length);
+        // Of a file, a part may be meant: it is sent up to the Content-Length (PEP 3333, "Optional Platform-Specific File
+        // Handling"). That there is too little of it is told when it ends.
+        if let (Some(actual), Source::Body(_)) = (actual.filter(|actual| *actual != length), &source) {
             tracing::error!("the application gave a body of {actual} bytes and a Content-Length of {length}");
         }
-        Framed { source: Source::of(body, length), owed: Some(length) }
+        Framed { source, owed: Some(length) }
     }
 
     fn poll_block(&mut self, pieces: &Pieces, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {

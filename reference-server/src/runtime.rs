@@ -17,14 +17,14 @@ use std::{
     collections::VecDeque,
     fmt, io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
-    task::{Poll, Waker},
-    thread::{self, Thread},
+    task::{Context, Poll, Waker},
+    thread::{self, Thread, ThreadId},
     time::{Duration, Instant},
 };
 
 use gateway_spec::{
     Kind, Result,
-    blocking::{Admission, Blocking, Job, Lane},
+    blocking::{Admission, Blocking, Job, Lane, park_until},
 };
 use tokio::sync::oneshot;
 
@@ -51,6 +51,8 @@ const QUICK_RUN: u32 = 64;
 thread_local! {
     /// The epoch in which this thread leads; 0 if it does not.
     static LEADING: Cell<u64> = const { Cell::new(0) };
+    /// Whether this thread runs jobs. Threads that applications start have no places.
+    static RUNS_JOBS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// An event loop, and threads for blocking jobs.
@@ -103,8 +105,8 @@ struct State {
     job_count: u64,
     lead_wanted: bool,
     running: usize,
-    /// Jobs that have left their places.
-    waiting: usize,
+    /// The threads of jobs that have left their places.
+    away: Vec<ThreadId>,
     threads: usize,
     /// Followers without work. Who came last is called first: its stack, and its database connection, are warm.
     idle: Vec<Thread>,
@@ -235,12 +237,13 @@ impl Blocking for Shared {
         true
     }
 
-    fn leave_place(&self) -> bool {
+    fn leave_place(&self, thread: ThreadId) -> bool {
         let mut state = self.lock();
-        if state.waiting >= WAITING {
+        // Who waits for a client may be given up meanwhile, and who was given up may wait.
+        if state.away.len() >= WAITING || state.away.contains(&thread) {
             return false;
         }
-        state.waiting += 1;
+        state.away.push(thread);
         state.running -= 1;
         // Who leads and waits keeps nobody from the event loop: that is what it waits for.
         if LEADING.get() == state.epoch {
@@ -256,8 +259,17 @@ impl Blocking for Shared {
         while state.running >= self.limit {
             state = self.place.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.waiting -= 1;
+        let this = thread::current().id();
+        state.away.retain(|thread| *thread != this);
         state.running += 1;
+    }
+
+    fn wait(&self, ready: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
+        let left = RUNS_JOBS.get() && self.leave_place(thread::current().id());
+        park_until(ready);
+        if left {
+            self.return_to_place();
+        }
     }
 }
 
@@ -336,6 +348,7 @@ impl Shared {
 
     /// A follower: leads when it is called to, else runs the jobs of slow lanes.
     fn follow(&self) {
+        RUNS_JOBS.set(true);
         let mut state = self.lock();
         state.called -= 1;
         loop {
@@ -398,7 +411,7 @@ impl Shared {
     fn end_job(&self, state: &mut State, waiting: Option<Waker>) {
         state.running -= 1;
         state.done.extend(waiting);
-        if state.waiting > 0 {
+        if !state.away.is_empty() {
             self.place.notify_one();
         }
     }
@@ -424,7 +437,7 @@ impl Shared {
             if let Some(follower) = state.idle.pop() {
                 follower.unpark();
                 state.called += 1;
-            } else if state.threads > self.limit + state.waiting {
+            } else if state.threads > self.limit + state.away.len() {
                 break;
             } else if let Err(error) = self.start_thread(state) {
                 tracing::error!("cannot start a thread: {error}");

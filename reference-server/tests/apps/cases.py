@@ -153,6 +153,16 @@ def returns_none(environ, start_response, argument):
     start_response("200 OK", PLAIN)
 
 
+def length_refused(environ, start_response, argument):
+    """`?LENGTH`: what start_response says to such a Content-Length."""
+    try:
+        start_response("200 OK", [*PLAIN, ("Content-Length", argument)])
+    except Exception as error:
+        start_response("500 Refused", PLAIN, sys.exc_info())
+        return [type(error).__name__.encode()]
+    return [b"x"]
+
+
 def status(environ, start_response, argument):
     start_response(argument, PLAIN)
     return [b"x"]
@@ -390,6 +400,19 @@ def closes_endless(environ, start_response, argument):
     return Closing(blocks(), environ, argument)
 
 
+def closes_endless_empties(environ, start_response, argument):
+    """Has nothing to say, as if it waited for news."""
+
+    def blocks():
+        yield b"first"
+        while True:
+            time.sleep(0.001)
+            yield b""
+
+    start_response("200 OK", PLAIN)
+    return Closing(blocks(), environ, argument)
+
+
 def closes_while_waiting(environ, start_response, argument):
     def blocks():
         yield b"first"
@@ -494,6 +517,14 @@ def file_wrapper_of_upper_case(environ, start_response, argument):
     return environ["wsgi.file_wrapper"](Upper(f"{argument}/file"))
 
 
+def file_wrapper_of_replaced_read(environ, start_response, argument):
+    file = open(f"{argument}/file", "rb")
+    read = file.read
+    file.read = lambda size: read(size).upper()
+    start_response("200 OK", PLAIN)
+    return environ["wsgi.file_wrapper"](filelike=file, blksize=2)
+
+
 def file_wrapper_without_length(environ, start_response, argument):
     """The kernel says of the files in /proc that they are empty."""
     start_response("200 OK", PLAIN)
@@ -571,6 +602,22 @@ def notes_lines(environ, start_response, argument):
 def echo_at_once(environ, start_response, argument):
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     yield from environ["wsgi.input"]
+
+
+def reads_in_a_thread(environ, start_response, argument):
+    """`?FOLDER`: a thread reads the body, first when nothing else runs; FOLDER/read says what that came to."""
+
+    def work():
+        wait_for(f"{argument}/go")
+        try:
+            outcome = f"{len(environ['wsgi.input'].read())} bytes"
+        except OSError:
+            outcome = "OSError"
+        pathlib.Path(argument, "read").write_text(outcome)
+
+    threading.Thread(target=work, daemon=True).start()
+    start_response("200 OK", PLAIN)
+    return [b"begun"]
 
 
 # --- gateway.disconnected ---

@@ -46,6 +46,19 @@ def swallows(environ, start_response):
             pass
 
 
+def reads(environ, start_response):
+    environ["wsgi.input"].read()
+    return quick(environ, start_response)
+
+
+def writes(environ, start_response):
+    """More than a client that does not read can be sent."""
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    for _ in range(100):
+        write(b"x" * (1 << 20))
+    return []
+
+
 def begins(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     yield b"begun"
@@ -55,6 +68,8 @@ def begins(environ, start_response):
 
 CASES = {
     "/quick": quick,
+    "/reads": reads,
+    "/writes": writes,
     "/spins": spins,
     "/sleeps-in-c": sleeps_in_c,
     "/holds-the-interpreter": holds_the_interpreter,

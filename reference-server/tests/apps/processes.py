@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pathlib
+import signal
 import sys
 import threading
 import time
@@ -13,6 +14,9 @@ VERSION = pathlib.Path(os.environ.get("VERSION_FILE", os.devnull)).read_text().s
 
 def application(environ, start_response):
     argument = environ.get("QUERY_STRING", "")
+    if environ["PATH_INFO"] == "/forks-later":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return forks_later(argument)
     body = CASES[environ["PATH_INFO"].strip("/")](argument, environ)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body.encode()]
@@ -50,6 +54,28 @@ def leave(argument, environ):
 
 def exit(argument, environ):
     sys.exit(int(argument))
+
+
+def forks(argument, environ):
+    """`?HOW`: a copy of the process comes back out of the application. With which status it ends."""
+    copy = os.fork()
+    if copy == 0:
+        if argument == "raise":
+            raise ValueError("raised in the copy")
+        if argument != "return":
+            sys.exit(int(argument))
+        return "from the copy"
+    for _ in range(1000):
+        if os.waitid(os.P_PID, copy, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return str(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]))
+        time.sleep(0.01)
+    os.kill(copy, signal.SIGKILL)
+    return "it serves on"
+
+
+def forks_later(argument):
+    yield b"began "
+    yield forks(argument, None).encode()
 
 
 def crash(argument, environ):

@@ -34,6 +34,23 @@ fn each_end_is_logged_by_its_cause_and_service_is_restored() {
     }
 }
 
+/// Such a copy has the server's sockets, and would take requests from it.
+#[test]
+fn a_process_that_an_application_forks_does_not_become_another_server() {
+    for threads in ["4", "1"] {
+        let server = Gateway::new(["processes:application"]).option("--threads", threads).start();
+        let pid = server.get("/pid").text();
+        for (how, status) in [("return", "0"), ("0", "0"), ("7", "7"), ("raise", "1")] {
+            server.get(&format!("/forks?{how}")).expect(200, status);
+            server.get(&format!("/forks-later?{how}")).expect(200, &format!("began {status}"));
+        }
+        server.wait_for_log("ValueError: raised in the copy");
+        for _ in 0..20 {
+            server.get("/pid").expect(200, &pid);
+        }
+    }
+}
+
 #[test]
 fn the_other_worker_serves_on() {
     let server = server("2");

@@ -1,6 +1,8 @@
 //! `--timeout`: a call of Python that takes too long costs its own request, and nothing else.
 
-use crate::support::{End, Gateway, Server};
+use std::fs;
+
+use crate::support::{End, Gateway, Server, files::Signals, wait_until};
 
 fn server() -> Server {
     Gateway::new(["wsgi:overtime:application"]).option("--timeout", "1").option("--threads", "2").start()
@@ -28,6 +30,30 @@ fn threads_that_cannot_be_interrupted_are_replaced() {
         assert_eq!(server.get("/sleeps-in-c").status, 504);
         server.get("/quick").expect(200, "quick");
     }
+}
+
+/// Such a call has left its place to others before.
+#[test]
+fn a_call_that_waits_for_its_client_is_given_up_like_any_other() {
+    let folder = Signals::new();
+    fs::write(folder.file("gateway.toml"), "mount.\"/\" = { target = \"wsgi:overtime:application\", stream = true }\n")
+        .unwrap();
+    let server = Gateway::bare().option("--config", folder.file("gateway.toml"));
+    let server = server.option("--timeout", "1").option("--threads", "2").start();
+    // What waits in write() is woken when it is given up, and may be gone before its stack is looked at.
+    for (path, told) in [("/reads", "takes too long"), ("/writes", "the response broke off")] {
+        let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
+        let logged = server.log().len();
+        for client in &mut clients {
+            client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"));
+        }
+        wait_until("that all are given up", || server.log()[logged..].matches(told).count() == 3);
+        // They are still connected, and still wait.
+        for _ in 0..4 {
+            server.get("/sleeps?0.01").expect(200, "quick");
+        }
+    }
+    assert!(!server.log().contains("panicked"));
 }
 
 #[test]

@@ -51,3 +51,36 @@ fn write_raises_when_its_response_is_over() {
         }
     }
 }
+
+/// The response is whole, and sent, before the last call of write() returns.
+#[test]
+fn write_does_not_fail_because_its_block_was_the_last_of_the_content_length() {
+    for threads in ["4", "1"] {
+        let server = start(threads);
+        for counts in ["10", "5,5", "200000", "100000,100000", "1000,70000,1"] {
+            let response = server.get(&format!("/fills?{counts}"));
+            let expected: usize = counts.split(',').map(|count| count.parse::<usize>().unwrap()).sum();
+            assert_eq!((response.body.len(), response.end), (expected, End::Complete), "{counts}");
+            let mut outcome = "none yet".to_owned();
+            wait_until("the application's end", || {
+                outcome = server.get("/outcome").text();
+                outcome != "none yet"
+            });
+            assert_eq!(outcome, "fine", "{counts}, --threads {threads}");
+        }
+    }
+}
+
+#[test]
+fn write_raises_when_the_client_left_before_the_response() {
+    for threads in ["4", "1"] {
+        let server = start(threads);
+        let signals = Signals::new();
+        let mut client = server.connect();
+        client.send(format!("GET /writes-late?{} HTTP/1.1\r\nHost: a\r\n\r\n", signals.path()));
+        wait_until("the call", || signals.count("begun") == 1);
+        drop(client);
+        wait_until("that write() raises", || signals.content("wrote").is_some());
+        assert_eq!(signals.content("wrote").as_deref(), Some("an OSError"), "--threads {threads}");
+    }
+}

@@ -43,6 +43,8 @@ fn a_content_length_is_one_number() {
     for length in ["5x", "-5", "%2b5", "5,%205", ""] {
         let response = server.get(&format!("/py/length?{length},5"));
         assert_eq!(response.status, 500, "{length}");
+        // The application is told, when it can still give another answer.
+        server.get(&format!("/py/length-refused?{length}")).expect(500, "ValueError");
     }
 }
 
@@ -152,6 +154,23 @@ fn close_is_called_once_when_the_client_leaves() {
 }
 
 #[test]
+fn empty_blocks_go_on_no_longer_than_the_client_stays() {
+    for threads in ["4", "1"] {
+        let server = Gateway::new(["wsgi:cases:application"]).option("--threads", threads).start();
+        for method in ["GET", "HEAD"] {
+            let signals = Signals::new();
+            let mut client = server.connect();
+            let path = signals.path();
+            client.send(format!("{method} /closes-endless-empties?{path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            client.head();
+            drop(client);
+            wait_until("close()", || signals.content("closed").is_some());
+            assert_eq!(signals.content("closed").as_deref(), Some("closed\n"), "{method}, --threads {threads}");
+        }
+    }
+}
+
+#[test]
 fn close_is_called_once_when_the_server_ends() {
     for threads in ["4", "1"] {
         let server = Gateway::new(["wsgi:cases:application"]).option("--graceful-timeout", "1");
@@ -198,6 +217,8 @@ fn a_wrapped_file_is_sent_from_its_offset_and_closed() {
         .get(&format!("/py/file-wrapper-whole?{}", signals.path()))
         .expect(200, "0123456789abcdefghijABCDEFGHIJ-more");
     server.get("/py/file-wrapper-of-anything").expect(200, "onetwo");
+    // That only a part is wanted is no mistake.
+    assert!(!server.log().contains("a body of 25 bytes and a Content-Length of 20"));
 }
 
 #[test]
@@ -207,6 +228,7 @@ fn what_a_wrapped_file_reads_is_sent_and_not_what_is_behind_it() {
     fs::write(signals.file("file"), "text").unwrap();
     server.get(&format!("/py/file-wrapper-of-gzip?{}", signals.path())).expect(200, "compressed");
     server.get(&format!("/py/file-wrapper-of-upper-case?{}", signals.path())).expect(200, "TEXT");
+    server.get(&format!("/py/file-wrapper-of-replaced-read?{}", signals.path())).expect(200, "TEXT");
     assert!(server.get("/py/file-wrapper-without-length").text().contains("Pid:"));
 }
 

@@ -199,3 +199,19 @@ fn requests_that_wait_for_the_one_place_are_answered_in_order() {
         assert_eq!((response.status, response.end), (200, End::Complete));
     }
 }
+
+#[test]
+fn a_thread_that_an_application_has_started_may_wait_for_the_body() {
+    SERVERS.each(|server| {
+        let signals = Signals::new();
+        let mut client = begin(&server, &format!("/py/reads-in-a-thread?{}", signals.path()), "Content-Length: 10");
+        client.send("abc");
+        client.response().expect(200, "begun");
+        signals.give("go");
+        wait_until("the body, or its end", || signals.content("read").is_some_and(|text| !text.is_empty()));
+        for _ in 0..4 {
+            server.get("/py/one-block").expect(200, &"x".repeat(1000));
+        }
+        assert!(!server.log().contains("panicked"));
+    });
+}
