@@ -19,7 +19,7 @@ use pyo3::{
     types::{PyBytes, PyIterator, PyList, PyTuple},
 };
 
-use crate::{app::Callable, error, error_log, file_wrapper};
+use crate::{app::Callable, error, error_log, file_wrapper, overtime};
 
 /// So much is produced ahead of the client; then the producer waits, or is left until there is room again.
 const AHEAD_BYTES: usize = 64 * 1024;
@@ -248,9 +248,10 @@ impl Exchange {
             state.timed_out
         };
         // What was interrupted because of its time is in the log already.
-        if !timed_out {
-            self.log().write(&error::traceback(py, error));
+        if timed_out {
+            return Kind::Timeout.into();
         }
+        self.log().write(&error::traceback(py, error));
         error::raised(py, error)
     }
 
@@ -272,10 +273,14 @@ impl Exchange {
         self.lock().sent
     }
 
-    pub(crate) fn take_head(&self) -> Option<Head> {
+    /// What the response begins with. None if start_response was not called; too late for it if the call was given up.
+    pub(crate) fn take_head(&self) -> Result<Option<Head>> {
         let mut state = self.lock();
+        if state.timed_out && !state.sent {
+            return Err(Kind::Timeout.into());
+        }
         state.sent = true;
-        state.head.take()
+        Ok(state.head.take())
     }
 
     /// The next block, `None` after the last; pending if neither is known yet, and then `waker` is woken when it is.
@@ -416,11 +421,13 @@ impl Drop for Iteration {
     fn drop(&mut self) {
         let Some(result) = self.result.take() else { return };
         self.exchange.lock().over = true;
-        let (iterator, log) = (self.iterator.take(), self.exchange.log().clone());
+        let (iterator, exchange) = (self.iterator.take(), self.exchange.clone());
         let close = move || {
             Python::attach(|py| {
-                drop(iterator);
-                close(py, &result.into_bound(py), &log);
+                overtime::limited(py, exchange.limit(), &exchange, || {
+                    drop(iterator);
+                    close(py, &result.into_bound(py), exchange.log());
+                });
             });
         };
         blocking::detach(&**self.exchange.host(), self.exchange.lane().clone(), close);
