@@ -221,6 +221,9 @@ impl Exchange {
         let mut iteration = Iteration { exchange: self.clone(), result: Some(result.clone().unbind()), iterator: None };
         match result.try_iter() {
             Ok(iterator) => iteration.iterator = Some(iterator.unbind()),
+            Err(_) if result.is_none() => {
+                return Err(PyTypeError::new_err("the callable returned None and not an iterable of bytes"));
+            }
             Err(error) => {
                 iteration.close(py);
                 return Err(error);

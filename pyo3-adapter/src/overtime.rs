@@ -182,11 +182,14 @@ fn interrupt(given_up: &Receiver<Overdue>) {
 /// A frame of a stack as `traceback.format_list` takes it: file, line, function, and the line's text, which it looks up.
 type Place = (String, Option<u32>, String, Option<String>);
 
+/// So much of a stack is shown: what recursed without end may have millions of calls.
+const CALLS: usize = 200;
+
 /// What the thread is doing, the last call last; empty if that is not Python.
 fn stack(py: Python<'_>, thread: c_ulong) -> PyResult<Vec<Place>> {
     let frames = py.import("sys")?.call_method0("_current_frames")?.cast_into::<PyDict>()?;
     let (mut places, mut next) = (Vec::new(), frames.get_item(thread)?);
-    while let Some(frame) = next.filter(|frame| !frame.is_none()) {
+    while let Some(frame) = next.filter(|frame| !frame.is_none() && places.len() < CALLS) {
         let code = frame.getattr("f_code")?;
         let (file, name) = (code.getattr("co_filename")?.extract()?, code.getattr("co_name")?.extract()?);
         places.push((file, frame.getattr("f_lineno")?.extract()?, name, None));
@@ -201,8 +204,9 @@ fn format(py: Python<'_>, stack: Vec<Place>) -> PyResult<String> {
     if stack.is_empty() {
         return Ok("outside of Python".into());
     }
+    let omission = (stack.len() == CALLS).then(|| Ok(format!("  the last {CALLS} calls:\n")));
     let lines = py.import("traceback")?.call_method1("format_list", (stack,))?;
-    lines.try_iter()?.map(|line| line?.extract::<String>()).collect()
+    omission.into_iter().chain(lines.try_iter()?.map(|line| line?.extract())).collect()
 }
 
 /// Sets or clears the exception that a thread raises when it executes Python next.
