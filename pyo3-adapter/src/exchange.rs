@@ -24,6 +24,8 @@ use crate::{app::Callable, error, error_log, file_wrapper, overtime};
 /// So much is produced ahead of the client; then the producer waits, or is left until there is room again.
 const AHEAD_BYTES: usize = 64 * 1024;
 const AHEAD_BLOCKS: usize = 512;
+/// So much of what write() was given is kept where there is only one thread.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What connects the Python side of a request with its future and its body.
 pub(crate) struct Exchange {
@@ -161,9 +163,15 @@ impl Exchange {
             return Ok(());
         }
         match (self.push(copy(block))?, self.host().is_concurrent()) {
-            (true, true) => py.detach(|| self.host().wait(&mut |cx| self.poll_room(cx))),
-            // It is sent now, as far as the client takes it. The rest is kept: no client holds the only thread.
-            (_, false) => py.detach(|| self.host().turn()),
+            (true, true) => py.detach(|| self.host().wait(&mut |cx| self.poll_room(cx, AHEAD_BYTES))),
+            // It is sent now, as far as the client takes it. The rest is kept, for no client to hold the only thread, as
+            // far as there is memory.
+            (_, false) => py.detach(|| {
+                self.host().turn();
+                if self.lock().bytes >= KEPT_BYTES {
+                    self.host().wait(&mut |cx| self.poll_room(cx, KEPT_BYTES));
+                }
+            }),
             (false, true) => {}
         }
         let state = self.lock();
@@ -173,10 +181,10 @@ impl Exchange {
         }
     }
 
-    /// Ready when there is room for another block, or nobody who would take one.
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when less than `bytes` wait for the client, or nobody is there who would take them.
+    fn poll_room(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
         let mut state = self.lock();
-        if state.closed || !state.is_full() {
+        if state.closed || (state.bytes < bytes && state.blocks.len() < AHEAD_BLOCKS) {
             return Poll::Ready(());
         }
         state.writers.push(cx.waker().clone());

@@ -68,9 +68,10 @@ pub(crate) fn limited<T>(
     }
     DESK.with(|desk| {
         let begun = TICKS.load(Relaxed);
-        *desk.lock() = Some(Call { exchange: exchange.clone(), limit, begun, stage: Stage::InTime });
+        // Where calls run inside the event loop, one may be a part of another: closing what that has dropped.
+        let outer = desk.lock().replace(Call { exchange: exchange.clone(), limit, begun, stage: Stage::InTime });
         let result = call();
-        let ended = desk.lock().take();
+        let ended = std::mem::replace(&mut *desk.lock(), outer);
         if let Some(Call { stage: Stage::Interrupted { left_place }, .. }) = ended {
             // The exception may not have been raised yet. It must not be, in what this thread does next.
             set_exception(desk.thread, None);
