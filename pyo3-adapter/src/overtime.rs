@@ -27,7 +27,7 @@ create_exception!(gateway, RequestTimeout, PyBaseException, "Raised in a call th
 const TICK: Duration = Duration::from_millis(250);
 
 /// A call that was interrupted may take so long to end, where many threads compute.
-const A_WHILE: Duration = Duration::from_secs(1);
+const A_WHILE: Duration = Duration::from_secs(3);
 
 static TICKS: AtomicU64 = AtomicU64::new(0);
 static DESKS: Mutex<Vec<Arc<Desk>>> = Mutex::new(Vec::new());
