@@ -97,7 +97,7 @@ impl App for Wsgi {
             Some(Err(error)) if exchange.has_begun() => Some(Rest::Failed(error)),
             rest => rest.transpose()?,
         };
-        let Some(Head { status, headers }) = exchange.take_head() else {
+        let Some(Head { status, headers }) = exchange.take_head()? else {
             return Err(Error::new("the callable returned without having called start_response"));
         };
         let started = start_response.start(status, headers)?;

@@ -19,11 +19,13 @@ use pyo3::{
     types::{PyBytes, PyIterator, PyList, PyTuple},
 };
 
-use crate::{app::Callable, error, error_log, file_wrapper, fork};
+use crate::{app::Callable, error, error_log, file_wrapper, fork, overtime};
 
 /// So much is produced ahead of the client; then the producer waits, or is left until there is room again.
 const AHEAD_BYTES: usize = 64 * 1024;
 const AHEAD_BLOCKS: usize = 512;
+/// So much of what write() was given is kept where there is only one thread.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What connects the Python side of a request with its future and its body.
 pub(crate) struct Exchange {
@@ -163,9 +165,15 @@ impl Exchange {
             return Ok(());
         }
         match (self.push(copy(block))?, self.host().is_concurrent()) {
-            (true, true) => py.detach(|| self.host().wait(&mut |cx| self.poll_room(cx))),
-            // It is sent now, as far as the client takes it. The rest is kept: no client holds the only thread.
-            (_, false) => py.detach(|| self.host().turn()),
+            (true, true) => py.detach(|| self.host().wait(&mut |cx| self.poll_room(cx, AHEAD_BYTES))),
+            // It is sent now, as far as the client takes it. The rest is kept, for no client to hold the only thread, as
+            // far as there is memory.
+            (_, false) => py.detach(|| {
+                self.host().turn();
+                if self.lock().bytes >= KEPT_BYTES {
+                    self.host().wait(&mut |cx| self.poll_room(cx, KEPT_BYTES));
+                }
+            }),
             (false, true) => {}
         }
         // That nobody takes more is no failure yet: this may have been the last of what was to be sent.
@@ -175,10 +183,10 @@ impl Exchange {
         }
     }
 
-    /// Ready when there is room for another block, or nobody who would take one.
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when less than `bytes` wait for the client, or nobody is there who would take them.
+    fn poll_room(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
         let mut state = self.lock();
-        if state.closed || !state.is_full() {
+        if state.closed || (state.bytes < bytes && state.blocks.len() < AHEAD_BLOCKS) {
             return Poll::Ready(());
         }
         state.writers.push(cx.waker().clone());
@@ -224,6 +232,9 @@ impl Exchange {
         let mut iteration = Iteration { exchange: self.clone(), result: Some(result.clone().unbind()), iterator: None };
         match result.try_iter() {
             Ok(iterator) => iteration.iterator = Some(iterator.unbind()),
+            Err(_) if result.is_none() => {
+                return Err(PyTypeError::new_err("the callable returned None and not an iterable of bytes"));
+            }
             Err(error) => {
                 iteration.close(py);
                 return Err(error);
@@ -251,9 +262,10 @@ impl Exchange {
             state.timed_out
         };
         // What was interrupted because of its time is in the log already.
-        if !timed_out {
-            self.log().write(&error::traceback(py, error));
+        if timed_out {
+            return Kind::Timeout.into();
         }
+        self.log().write(&error::traceback(py, error));
         error::raised(py, error)
     }
 
@@ -275,10 +287,14 @@ impl Exchange {
         self.lock().sent
     }
 
-    pub(crate) fn take_head(&self) -> Option<Head> {
+    /// What the response begins with. None if start_response was not called; too late for it if the call was given up.
+    pub(crate) fn take_head(&self) -> Result<Option<Head>> {
         let mut state = self.lock();
+        if state.timed_out && !state.sent {
+            return Err(Kind::Timeout.into());
+        }
         state.sent = true;
-        state.head.take()
+        Ok(state.head.take())
     }
 
     /// The next block, `None` after the last; pending if neither is known yet, and then `waker` is woken when it is.
@@ -429,11 +445,13 @@ impl Drop for Iteration {
     fn drop(&mut self) {
         let Some(result) = self.result.take() else { return };
         self.exchange.lock().over = true;
-        let (iterator, log) = (self.iterator.take(), self.exchange.log().clone());
+        let (iterator, exchange) = (self.iterator.take(), self.exchange.clone());
         let close = move || {
             Python::attach(|py| {
-                drop(iterator);
-                close(py, &result.into_bound(py), &log);
+                overtime::limited(py, exchange.limit(), &exchange, || {
+                    drop(iterator);
+                    close(py, &result.into_bound(py), exchange.log());
+                });
             });
         };
         blocking::detach(&**self.exchange.host(), self.exchange.lane().clone(), close);

@@ -6,7 +6,10 @@ use std::{fs::File, os::fd::BorrowedFd, sync::Arc};
 use gateway_spec::{FileRange, blocking};
 use pyo3::{exceptions::PyTypeError, intern, prelude::*, types::PyBytes};
 
-use crate::exchange::{self, Exchange};
+use crate::{
+    exchange::{self, Exchange},
+    overtime,
+};
 
 /// What `wsgi.file_wrapper(filelike, block_size)` returns (PEP 3333, "Optional Platform-Specific File Handling").
 #[pyclass(frozen, name = "file_wrapper", module = "gateway")]
@@ -110,8 +113,13 @@ struct Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         let Some(wrapper) = self.wrapper.take() else { return };
-        let log = self.exchange.log().clone();
-        let close = move || Python::attach(|py| exchange::close(py, &wrapper.into_bound(py), &log));
+        let exchange = self.exchange.clone();
+        let close = move || {
+            Python::attach(|py| {
+                let close = || exchange::close(py, &wrapper.into_bound(py), exchange.log());
+                overtime::limited(py, exchange.limit(), &exchange, close);
+            });
+        };
         blocking::detach(&**self.exchange.host(), self.exchange.lane().clone(), close);
     }
 }

@@ -41,8 +41,8 @@ const STACK: usize = 8 << 20;
 const BATCH: usize = 32;
 /// How many jobs may wait for a thread, if nothing else is said.
 const QUEUE: usize = 1024;
-/// How many jobs may have left their places. Each keeps its thread.
-const WAITING: usize = 256;
+/// How many jobs may have left their places: clients that are slow at once. Each keeps its thread, some 80 KiB.
+const WAITING: usize = 2048;
 /// A job that takes less is quick.
 const QUICK: Duration = Duration::from_micros(200);
 /// So many quick jobs in a row bring a lane back to the leader.

@@ -1,6 +1,8 @@
 """Calls that take longer than they may, hang or crash, each in its own way, and one that is quick."""
 
 import ctypes
+import io
+import itertools
 import re
 import time
 
@@ -66,6 +68,29 @@ def begins(environ, start_response):
         time.sleep(0.01)
 
 
+class ClosesSlowly:
+    def __iter__(self):
+        return itertools.repeat(bytes(65536))
+
+    def close(self):
+        time.sleep(60)
+
+
+def closes_slowly(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ClosesSlowly()
+
+
+class SlowFile(io.FileIO):
+    def close(self):
+        time.sleep(60)
+
+
+def closes_a_file_slowly(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return environ["wsgi.file_wrapper"](SlowFile(__file__))
+
+
 CASES = {
     "/quick": quick,
     "/reads": reads,
@@ -77,4 +102,6 @@ CASES = {
     "/crashes": crashes,
     "/swallows": swallows,
     "/begins": begins,
+    "/closes-slowly": closes_slowly,
+    "/closes-a-file-slowly": closes_a_file_slowly,
 }

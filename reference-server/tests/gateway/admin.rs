@@ -157,11 +157,15 @@ fn it_listens_on_a_unix_socket_too() {
     let path = folder.file("admin.sock");
     let server = Gateway::new(["app:hello"]).option("--admin", format!("unix:{}", path.display())).start();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-    let mut stream = UnixStream::connect(&path).unwrap();
-    stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.0 200 OK\r\n") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+    let readiness = || {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    wait_until("a worker is READY", || readiness().starts_with("HTTP/1.0 200 OK\r\n"));
+    assert!(readiness().ends_with("\r\n\r\nok\n"));
     server.signal(Signal::TERM);
     assert_eq!(server.exit().code(), Some(0));
     assert!(!path.exists());

@@ -57,6 +57,45 @@ fn a_call_that_waits_for_its_client_is_given_up_like_any_other() {
 }
 
 #[test]
+fn calls_that_all_compute_are_interrupted_and_the_worker_stays() {
+    let server = server();
+    let worker = server.worker();
+    for _ in 0..4 {
+        let mut clients = [(); 2].map(|()| server.connect());
+        for client in &mut clients {
+            client.send("GET /spins HTTP/1.1\r\nHost: a\r\n\r\n");
+        }
+        for client in &mut clients {
+            assert_eq!(client.response().status, 504);
+        }
+    }
+    server.get("/quick").expect(200, "quick");
+    assert_eq!(server.worker(), worker);
+}
+
+#[test]
+fn inside_the_event_loop_the_answer_is_504_once_the_call_has_ended() {
+    let server = Gateway::new(["wsgi:overtime:application"]).option("--timeout", "1").option("--threads", "1").start();
+    // One is interrupted, and one ends by itself before it can be.
+    for path in ["/spins", "/sleeps?2"] {
+        assert_eq!(server.get(path).status, 504, "{path}");
+        server.wait_for_log(&format!("GET \"{path}\" takes too long"));
+        server.get("/quick").expect(200, "quick");
+    }
+}
+
+#[test]
+fn close_has_no_more_time_than_other_calls() {
+    let server = server();
+    // Nobody takes what there is, so that nothing but close() is called.
+    for path in ["/closes-slowly", "/closes-a-file-slowly"] {
+        assert_eq!(server.request("HEAD", path, "", b"").status, 200);
+        server.wait_for_log(&format!("HEAD \"{path}\" takes too long"));
+        server.get("/quick").expect(200, "quick");
+    }
+}
+
+#[test]
 fn a_response_that_has_begun_is_cut_off() {
     let server = server();
     let response = server.get("/begins");

@@ -74,3 +74,21 @@ fn a_reader_that_stops_is_dropped_and_its_iterable_is_closed() {
         assert_eq!(client.body(&head, "GET", |_| {}), End::Truncated);
     }
 }
+
+#[test]
+fn hundreds_of_clients_that_a_call_waits_for_keep_nobody_from_being_served() {
+    let server = Gateway::new(["/py=wsgi:cases:application"]).option("--threads", "2").start();
+    let mut slow: Vec<_> = (0..400).map(|_| server.connect()).collect();
+    for client in &mut slow {
+        client.send("POST /py/echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    }
+    // That it comes tells that the call has begun, and reads.
+    for client in &mut slow {
+        assert_eq!(client.head().status, 100);
+    }
+    assert_eq!(server.get("/py/one-block").status, 200);
+    for client in &mut slow {
+        client.send("x");
+        client.response().expect(200, "x");
+    }
+}

@@ -26,7 +26,6 @@ fn write_does_not_fail_because_the_response_has_no_body() {
     }
 }
 
-/// With one thread nothing can be sent before the call that writes has returned: the event loop stands still.
 #[test]
 fn what_is_written_is_not_collected() {
     let server = start("4");
@@ -38,6 +37,17 @@ fn what_is_written_is_not_collected() {
     assert_eq!((length, end), (300 << 20, End::Complete));
     let peak = server.peak_memory();
     assert!(peak < 100 << 20, "{peak} bytes of memory at once");
+}
+
+#[test]
+fn inside_the_event_loop_what_nobody_reads_is_kept_within_bounds() {
+    let server =
+        Gateway::new(["wsgi:write_app:application"]).option("--threads", "1").option("--write-timeout", "1").start();
+    let mut client = server.connect();
+    client.send("GET /big?600 HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.wait_for_log("nobody takes more of this response");
+    let peak = server.peak_memory();
+    assert!(peak < 200 << 20, "{peak} bytes of memory at once");
 }
 
 #[test]
