@@ -4,7 +4,7 @@ use std::{
     fmt, fs, io,
     net::{SocketAddr, ToSocketAddrs},
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
         unix::{fs::FileTypeExt as _, net::UnixStream},
     },
     path::{Path, PathBuf},
@@ -17,11 +17,16 @@ use rustix::{
 };
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::{io::Interest, net::UnixDatagram};
+use uapi::c::{IPPROTO_TCP, TCP_DEFER_ACCEPT};
 
 use crate::Error;
 
 /// How many connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 2048;
+
+/// The kernel keeps a connection to itself until its first bytes are there (`TCP_DEFER_ACCEPT`), or for so many
+/// seconds: then a server need not wake up for the connection, and once more for the request.
+const SILENCE: i32 = 1;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -98,7 +103,7 @@ impl Listener {
         let local = self.local_addr();
         Ok(Accepting {
             socket: UnixDatagram::from_std(self.socket.into())?,
-            is_tcp: local.is_some(),
+            port: local.map(|local| local.port()),
             local: local.filter(|local| !local.ip().is_unspecified()),
         })
     }
@@ -160,6 +165,8 @@ fn bind_port(address: SocketAddr) -> io::Result<Listener> {
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    // A kernel that cannot do this does without.
+    let _ = uapi::setsockopt(socket.as_raw_fd(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &SILENCE);
     OwnedFd::from(socket).try_into()
 }
 
@@ -195,7 +202,8 @@ fn is_left_over(path: &Path) -> bool {
 pub(crate) struct Accepting {
     /// The type is wrong in name only: this one of tokio's tells when there is something to be had, whatever it is.
     socket: UnixDatagram,
-    is_tcp: bool,
+    /// None if it is a unix socket.
+    port: Option<u16>,
     /// The address of all its connections, if they share one.
     local: Option<SocketAddr>,
 }
@@ -225,11 +233,46 @@ impl Accepting {
         self.accepted(acceptfrom_with(&self.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?)
     }
 
+    /// Whether the kernel keeps connections back until their first bytes are there. Those would not learn that nobody
+    /// listens any more, until they say something.
+    pub(crate) fn keeps_back(&self) -> bool {
+        let Some(port) = self.port.map(|port| format!(":{port:04X}")) else { return false };
+        ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|path| fs::read_to_string(path).ok()).any(|table| {
+            // Number, local address, remote address, state: 03 is SYN_RECV (proc_net_tcp in the kernel's documentation).
+            let is_kept = |line: &str| {
+                let mut fields = line.split_ascii_whitespace().skip(1);
+                fields.next().is_some_and(|local| local.ends_with(&port)) && fields.nth(1) == Some("03")
+            };
+            table.lines().any(is_kept)
+        })
+    }
+
     fn accepted(&self, (socket, remote): (OwnedFd, Option<SocketAddrAny>)) -> io::Result<Accepted> {
         let remote = remote.and_then(|remote| SocketAddr::try_from(remote).ok());
         // A listener on one address needs not ask each connection for it.
         let ask = || getsockname(&socket).ok().and_then(|local| SocketAddr::try_from(local).ok());
-        let local = self.local.or_else(|| if self.is_tcp { ask() } else { None });
+        let local = self.local.or_else(|| self.port.and_then(|_| ask()));
         Ok(Accepted { socket, local, remote })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, net::TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_accepted_when_its_first_bytes_are_there() {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = listener.accepting().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        assert_eq!(accepting.accept_unasked().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(accepting.keeps_back());
+        client.write_all(b"G").unwrap();
+        accepting.ready().await.unwrap();
+        assert_eq!(accepting.accept().unwrap().remote, Some(client.local_addr().unwrap()));
+        assert!(!accepting.keeps_back());
     }
 }

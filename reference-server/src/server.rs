@@ -10,7 +10,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -208,6 +208,11 @@ struct Shared<A> {
     balance: Option<Balance>,
 }
 
+/// How long a server that ends waits for the first bytes of connections that were made before; and how long at most, until
+/// the kernel has shown those on which nothing was said.
+const ON_THE_WAY: Duration = Duration::from_millis(50);
+const KEPT_BACK: Duration = Duration::from_millis(1500);
+
 /// Accepts connections until `stopped` is closed, and then those that wait already: whoever was let into the backlog is
 /// served.
 async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped: watch::Receiver<()>) {
@@ -235,10 +240,18 @@ async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped
             }
         }
     }
-    while shared.registry.count() < shared.service.limits.connections
-        && let Ok(accepted) = listener.accept_unasked()
-    {
-        shared.spawn(accepted);
+    let begin = Instant::now();
+    loop {
+        // A request may be on its way over a connection that the kernel has not shown yet.
+        sleep(ON_THE_WAY).await;
+        while shared.registry.count() < shared.service.limits.connections
+            && let Ok(accepted) = listener.accept_unasked()
+        {
+            shared.spawn(accepted);
+        }
+        if begin.elapsed() > KEPT_BACK || !listener.keeps_back() {
+            break;
+        }
     }
 }
 
