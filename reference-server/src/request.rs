@@ -68,7 +68,11 @@ fn check_target(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
     }
     // The target's host wins over the header (RFC 9112, section 3.2.2). Behind it everything is in origin form.
     let host = HeaderValue::from_str(authority.as_str());
-    let path = parts.uri.path_and_query().cloned().map(Uri::from);
+    let path = parts.uri.path_and_query().and_then(|target| match target.as_str() {
+        // An empty path is that of the root (RFC 9110, section 4.2.3).
+        query if query.starts_with('?') => format!("/{query}").parse().ok(),
+        _ => Some(Uri::from(target.clone())),
+    });
     match (host, path) {
         (Ok(host), Some(path)) if parts.headers.get_all(header::HOST).iter().count() == 1 => {
             parts.headers.insert(header::HOST, host);
@@ -161,6 +165,17 @@ mod tests {
         }
         for bad in ["", ":80", "a/b@c d", "a b", "u@h", "[::1", "a:b", "a:80:80", "[]", "a:123456", "h\u{e9}"] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_a_path_is_of_the_root() {
+        for (target, origin) in [("http://h?q", "/?q"), ("http://h", "/"), ("http://h/p?q", "/p?q")] {
+            let request = http::Request::get(target).header("host", "a").body(()).unwrap();
+            let (mut parts, ()) = request.into_parts();
+            assert_eq!(check(&mut parts, false, &Limits::default()), Ok(false));
+            assert_eq!(parts.uri, origin);
+            assert_eq!(parts.headers["host"], "h");
         }
     }
 }
