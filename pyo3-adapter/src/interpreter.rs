@@ -136,7 +136,7 @@ fn attach_to_stay() {
     }
 }
 
-/// Detaches the thread, if it is attached. It may be neither: a job that waits has detached it.
+/// Detaches the thread, if it is attached: a job that waits has detached it already.
 fn detach() {
     // SAFETY: only a thread that is attached is detached, and what has attached it is `attach_to_stay`, since this is
     // called where no job runs; so nobody counts on its being attached.
