@@ -57,6 +57,10 @@ impl Socket {
             match recv(socket, &mut first[..room], RecvFlags::empty()) {
                 Ok(((received, _), _)) => {
                     buffer.put_slice(received);
+                    // What is longer is read in larger pieces, and in turn with what others send.
+                    if received.len() == FIRST {
+                        self.watched()?;
+                    }
                     return Poll::Ready(Ok(()));
                 }
                 Err(Errno::AGAIN) => {}
