@@ -38,6 +38,7 @@ mod error;
 mod files;
 mod input;
 mod io;
+mod kept_back;
 mod listener;
 mod marks;
 mod mounts;

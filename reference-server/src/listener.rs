@@ -19,7 +19,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::{io::Interest, net::UnixDatagram};
 use uapi::c::{IPPROTO_TCP, TCP_DEFER_ACCEPT};
 
-use crate::Error;
+use crate::{Error, kept_back};
 
 /// How many connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 2048;
@@ -236,15 +236,8 @@ impl Accepting {
     /// Whether the kernel keeps connections back until their first bytes are there. Those would not learn that nobody
     /// listens any more, until they say something.
     pub(crate) fn keeps_back(&self) -> bool {
-        let Some(port) = self.port.map(|port| format!(":{port:04X}")) else { return false };
-        ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|path| fs::read_to_string(path).ok()).any(|table| {
-            // Number, local address, remote address, state: 03 is SYN_RECV (proc_net_tcp in the kernel's documentation).
-            let is_kept = |line: &str| {
-                let mut fields = line.split_ascii_whitespace().skip(1);
-                fields.next().is_some_and(|local| local.ends_with(&port)) && fields.nth(1) == Some("03")
-            };
-            table.lines().any(is_kept)
-        })
+        // A kernel that cannot tell is not waited for.
+        self.port.is_some_and(|port| kept_back::any(port).unwrap_or(false))
     }
 
     fn accepted(&self, (socket, remote): (OwnedFd, Option<SocketAddrAny>)) -> io::Result<Accepted> {

@@ -13,6 +13,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::retry_on_intr,
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
         SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -118,8 +119,8 @@ impl Control {
     /// Waits until there is something to receive, or this time is over.
     pub(super) fn wait(&self, patience: Option<Duration>) {
         let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
-        // Whatever ends the waiting, receiving tells.
-        let _ = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], patience.as_ref());
+        // A signal is no answer. Whatever else ends the waiting, receiving tells.
+        let _ = retry_on_intr(|| poll(&mut [PollFd::new(&self.0, PollFlags::IN)], patience.as_ref()));
     }
 
     /// Says something. The other side may be gone; its end is noticed elsewhere.

@@ -78,6 +78,54 @@ fn new_code_that_cannot_be_loaded_changes_nothing() {
     reload(&server, "two");
 }
 
+/// Starts when there is no file "shut", and answers `/waits` when there is a file "answer".
+const GATED: &str = "
+import os, time
+
+def wait(condition):
+    while not condition():
+        time.sleep(0.005)
+
+wait(lambda: not os.path.exists('shut'))
+
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/waits':
+        open('called', 'w').close()
+        wait(lambda: os.path.exists('answer'))
+    body = str(os.getpid()).encode()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+";
+
+#[test]
+fn a_worker_that_serves_before_the_supervisor_has_heard_of_it_finishes_its_requests() {
+    let site = Site::new("one");
+    site.write("versioned.py", GATED);
+    let server = site.start();
+    let first = server.worker();
+    site.write("shut", "");
+    server.signal(Signal::TTIN);
+    wait_until("another worker", || server.workers().len() == 2);
+    server.signal(Signal::STOP);
+    fs::remove_file(site.path().join("shut")).unwrap();
+    let other = server.workers().into_iter().find(|pid| *pid != first).unwrap();
+    let mut client = server.connect();
+    let request = |path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until("a connection to the other worker", || {
+        client = server.connect();
+        client.send(request("/")).response().text() != first.to_string()
+    });
+    client.send(request("/waits"));
+    wait_until("the application to be called", || site.path().join("called").exists());
+    server.signal(Signal::HUP);
+    server.signal(Signal::CONT);
+    server.wait_for_log("reloading");
+    let is_new = |pid: &u32| ![first, other].contains(pid);
+    wait_until("two new workers", || server.workers().iter().filter(|pid| is_new(pid)).count() == 2);
+    site.write("answer", "");
+    client.response().expect(200, &other.to_string());
+}
+
 #[test]
 fn a_configuration_with_a_mistake_changes_nothing() {
     let site = Site::new("one");

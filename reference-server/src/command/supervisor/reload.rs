@@ -26,7 +26,7 @@ impl Supervisor {
                 self.seats.values_mut().for_each(Backoff::forgive);
                 self.zygote_pause.forgive();
                 // Workers that are still starting have the old configuration, and perhaps the old code.
-                self.kill_starting();
+                self.drain_starting();
                 self.before = Some(before);
                 if !trial {
                     self.commit();
@@ -64,7 +64,7 @@ impl Supervisor {
     /// Goes back to what was before the reload that is on trial.
     pub(super) fn abandon_trial(&mut self) {
         if let Some(before) = self.before.take() {
-            self.kill_starting();
+            self.drain_starting();
             std::mem::replace(&mut self.plan, before).replaced_by(&self.plan);
             self.seats.values_mut().for_each(Backoff::forgive);
         }
@@ -75,7 +75,9 @@ impl Supervisor {
         self.systemd.ready();
     }
 
-    fn kill_starting(&mut self) {
-        self.workers.iter_mut().filter(|worker| worker.state == State::Starting).for_each(super::Worker::kill);
+    fn drain_starting(&mut self) {
+        let graceful = self.graceful_time();
+        let starting = self.workers.iter_mut().filter(|worker| worker.state == State::Starting);
+        starting.for_each(|worker| worker.drain(graceful));
     }
 }

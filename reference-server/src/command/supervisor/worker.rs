@@ -151,12 +151,11 @@ impl Worker {
         }
     }
 
-    /// Lets it finish what it does, for so long.
+    /// Lets it finish what it does, for so long. One that is starting may serve already, and not have been heard; if it
+    /// does not, it ends at once.
     pub(super) fn drain(&mut self, graceful: Duration) {
         match self.state {
-            // It serves nobody yet.
-            State::Starting => self.kill(),
-            State::Ready { .. } => {
+            State::Starting | State::Ready { .. } => {
                 self.tell(&Message::Drain);
                 self.let_finish(graceful);
             }
@@ -188,7 +187,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn kill(&mut self) {
+    fn kill(&mut self) {
         self.state = State::Killed;
         // It may just have ended by itself.
         let _ = kill_process(self.pid, Signal::KILL);
