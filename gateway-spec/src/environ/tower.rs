@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use http::{HeaderValue, Request, Uri, header, request::Parts, uri::PathAndQuery};
 
-use super::{Environ, Inner, split_port};
+use super::{Environ, Inner, input::declared_length, target::split_port};
 use crate::{Connection, Host, Input, Scheme, tower::Origin};
 
 impl Environ {
@@ -20,10 +20,8 @@ impl Environ {
         };
         let mut request = self.into_request();
         *request.uri_mut() = origin.uri_behind_mount();
-        let declared =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         match length {
-            _ if length == declared => {}
+            _ if length == declared_length(request.headers()) => {}
             // A chunked body that was spooled has a length now; one that was read in part has a smaller one.
             Some(length) => drop(request.headers_mut().insert(header::CONTENT_LENGTH, length.into())),
             None => drop(request.headers_mut().remove(header::CONTENT_LENGTH)),
