@@ -3,42 +3,26 @@
 //! The hot path only stores numbers: a task sweeps over the connections a few times a second and does what a timer
 //! for each connection, set and reset with every request, would cost far more for.
 
+mod registry;
 mod request;
+mod times;
 
 use std::{
-    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::Waker,
-    time::Duration,
 };
 
-use tokio::{
-    sync::Notify,
-    time::{Instant, MissedTickBehavior, interval},
-};
+use crate::{access_log::Entry, scoreboard::Counters, sendfile::Pieces};
 
-use crate::{
-    Limits,
-    access_log::Entry,
-    clock::coarse_now,
-    scoreboard::{Counters, Request},
-    sendfile::Pieces,
-};
-
+use registry::Clock;
 use request::WatchedRequest;
 
+pub(crate) use registry::{Registration, Registry};
 pub(crate) use request::Label;
-
-/// How often the clock ticks.
-const TICK: Duration = Duration::from_millis(250);
-/// How long a request's body may be waited for in all before its rate counts.
-const RATE_GRACE: u64 = 20_000;
-/// How long, and how much, is read from a client that was answered before it had sent everything. RFC 9112, 9.6.
-pub(crate) const LINGER_BYTES: usize = 32 << 20;
-const LINGER_TIME: u64 = 5_000;
+pub(crate) use times::LINGER_BYTES;
 
 /// Where a connection is between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,185 +263,14 @@ impl Watch {
 
     fn order(&self, command: Command) {
         self.command.fetch_max(command as u8, Relaxed);
-        if let Some(task) = &*lock(&self.task) {
-            task.wake_by_ref();
-        }
-    }
-
-    /// Ends the connection, or its wait for a body, if its time is over.
-    fn check(&self, now: u64, limits: &Limits) {
-        let over = |since: u64, limit: Duration| since != 0 && now.saturating_sub(since) > limit.as_millis() as u64;
-        let since = self.phase_since.load(Relaxed);
-        if self.is_draining()
-            && self.is(Phase::Idle)
-            && now.saturating_sub(since) > limits.drain_idle_time.as_millis() as u64
-        {
-            self.order(Command::Drain);
-        }
-        let phase_over = match self.phase.load(Relaxed) {
-            phase if phase == Phase::Idle as u8 => over(since, limits.idle_time),
-            phase if phase == Phase::Head as u8 => over(since, limits.head_time),
-            phase if phase == Phase::Linger as u8 => over(since, Duration::from_millis(LINGER_TIME)),
-            _ => false,
-        };
-        let silent_since = match self.fin.load(Relaxed) {
-            0 => 0,
-            fin => fin.max(self.last_write.load(Relaxed)),
-        };
-        let stalled = over(self.write_wait.load(Relaxed), limits.write_time);
-        if phase_over || stalled || over(silent_since, limits.half_close_time) {
-            return self.order(Command::Abort);
-        }
-        let wait = self.body_wait.load(Relaxed);
-        if over(wait, limits.body_time) || (wait != 0 && self.is_trickle(now - wait.min(now), limits.body_rate)) {
-            self.body_late.store(true, Relaxed);
-            if let Some(reader) = &*lock(&self.body_reader) {
-                reader.wake_by_ref();
-            }
-        }
+        wake(&self.task);
     }
 
     /// Asks a request that takes a while what it is.
     fn ask(&self) {
-        if self.request.ask()
-            && let Some(task) = &*lock(&self.task)
-        {
-            task.wake_by_ref();
+        if self.request.ask() {
+            wake(&self.task);
         }
-    }
-
-    fn is_trickle(&self, waiting: u64, rate: u64) -> bool {
-        let waited = self.body_waited.load(Relaxed) + waiting;
-        waited > RATE_GRACE && self.body_bytes.load(Relaxed) < rate * waited / 1000
-    }
-}
-
-/// What all connections look at: the time, and whether the server is ending.
-///
-/// The time is milliseconds since the server began, counted in ticks: a machine that was suspended, or a loop that was
-/// held up, has not let its clients' time run out.
-#[derive(Debug)]
-struct Clock {
-    now: AtomicU64,
-    draining: AtomicBool,
-}
-
-impl Clock {
-    fn now(&self) -> u64 {
-        self.now.load(Relaxed)
-    }
-}
-
-/// All connections of a server.
-pub(crate) struct Registry {
-    clock: Arc<Clock>,
-    counters: Arc<Counters>,
-    open: Mutex<Vec<Arc<Watch>>>,
-    /// A connection has ended.
-    ended: Notify,
-}
-
-/// A connection's place in the [`Registry`], given up when it is dropped.
-pub(crate) struct Registration {
-    registry: Arc<Registry>,
-    pub(crate) watch: Arc<Watch>,
-}
-
-impl Registry {
-    /// No connections yet, to a server of so many mounts.
-    pub(crate) fn new(mounts: usize) -> Arc<Self> {
-        // The clock begins at 1, because 0 is never.
-        let clock = Arc::new(Clock { now: AtomicU64::new(1), draining: AtomicBool::new(false) });
-        let counters = Arc::new(Counters::new(mounts));
-        Arc::new(Registry { clock, counters, open: Mutex::default(), ended: Notify::new() })
-    }
-
-    pub(crate) fn register(self: &Arc<Self>) -> Registration {
-        let watch = Arc::new(Watch::new(self.clock.clone(), self.counters.clone()));
-        self.counters.connected();
-        let mut open = lock(&self.open);
-        watch.place.store(open.len(), Relaxed);
-        open.push(watch.clone());
-        Registration { registry: self.clone(), watch }
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The clock, which stands still if the event loop does.
-    pub(crate) fn now(&self) -> u64 {
-        self.clock.now()
-    }
-
-    /// How many requests are being answered, and the `limit` oldest of them.
-    pub(crate) fn in_flight(&self, limit: usize, mounts: &[String]) -> (u64, Vec<Request>) {
-        let mut busy: Vec<_> = lock(&self.open).iter().filter(|watch| watch.is(Phase::Busy)).cloned().collect();
-        let count = busy.len() as u64;
-        busy.sort_by_cached_key(|watch| watch.request.began());
-        busy.truncate(limit);
-        let now = coarse_now();
-        let requests = busy.iter().map(|watch| {
-            if now.saturating_sub(watch.request.began()) >= TICK.as_nanos() as u64 {
-                watch.ask();
-            }
-            watch.request.show(watch.body_wait.load(Relaxed) != 0, mounts)
-        });
-        (count, requests.collect())
-    }
-
-    /// How many connections are open.
-    pub(crate) fn count(&self) -> usize {
-        lock(&self.open).len()
-    }
-
-    /// Waits until fewer than `limit` connections are open.
-    pub(crate) async fn below(&self, limit: usize) {
-        loop {
-            let ended = self.ended.notified();
-            if self.count() < limit {
-                return;
-            }
-            ended.await;
-        }
-    }
-
-    /// From here on each response is its connection's last, and sweeping closes the connections that idle.
-    pub(crate) fn drain(&self) {
-        self.clock.draining.store(true, Relaxed);
-    }
-
-    pub(crate) fn abort(&self) {
-        lock(&self.open).iter().for_each(|watch| watch.order(Command::Abort));
-    }
-
-    /// Ticks until it is dropped.
-    pub(crate) async fn sweep(&self, limits: &Limits) {
-        let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = Instant::now();
-        loop {
-            let tick = ticks.tick().await;
-            let passed = (tick - last).min(2 * TICK);
-            last = tick;
-            let passed = passed.as_millis() as u64;
-            let now = self.clock.now.fetch_add(passed, Relaxed) + passed;
-            lock(&self.open).iter().for_each(|watch| watch.check(now, limits));
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let mut open = lock(&self.registry.open);
-        // Sweeping needs no order, so the hole is filled with the last.
-        let place = self.watch.place.load(Relaxed);
-        open.swap_remove(place);
-        if let Some(moved) = open.get(place) {
-            moved.place.store(place, Relaxed);
-        }
-        drop(open);
-        self.registry.ended.notify_waiters();
     }
 }
 
@@ -468,13 +281,13 @@ fn store(slot: &Mutex<Option<Waker>>, waker: &Waker) {
     }
 }
 
+fn wake(slot: &Mutex<Option<Waker>>) {
+    if let Some(stored) = &*lock(slot) {
+        stored.wake_by_ref();
+    }
+}
+
 /// Nothing that can panic is done under the locks of this module.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl fmt::Debug for Registry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("open", &self.count()).finish_non_exhaustive()
-    }
 }
