@@ -219,7 +219,8 @@ unsafe fn execute(orders: &Orders<'_>) -> c_int {
     }
 }
 
-/// Leaves no handler, no ignored signal that the server ignores for itself, and none blocked.
+/// Leaves no handler, no ignored signal that the server ignores for itself, and none blocked. What the server was
+/// started to ignore (`nohup`) the program ignores too, as after any `execve`.
 ///
 /// # Safety
 /// For the child only.
@@ -228,9 +229,13 @@ unsafe fn reset_signals(cleared: bool) {
     // refuse is well: it has no handlers for them in a process without its threads' cancellation.
     unsafe {
         let default: libc::sigaction = mem::zeroed();
-        let ours = [libc::SIGPIPE, libc::SIGXFSZ];
+        let handled = |signal: &c_int| {
+            let mut action: libc::sigaction = mem::zeroed();
+            libc::sigaction(*signal, ptr::null(), &mut action) == 0 && action.sa_sigaction != libc::SIG_IGN
+        };
         let every = if cleared { 0..0 } else { 1..65 };
-        for signal in every.chain(ours) {
+        let ours = [libc::SIGPIPE, libc::SIGXFSZ];
+        for signal in every.filter(handled).chain(ours) {
             libc::sigaction(signal, &default, ptr::null_mut());
         }
         let none: libc::sigset_t = mem::zeroed();
@@ -279,9 +284,10 @@ mod tests {
 
     #[test]
     fn every_way_leads_to_the_same_process() {
-        // What the thread blocks is not for the program.
-        // SAFETY: the set is written before it is read.
+        // What the thread blocks is not for the program; what was ignored from the start is.
+        // SAFETY: the set is written before it is read, and nobody sends the signal.
         unsafe {
+            libc::signal(libc::SIGURG, libc::SIG_IGN);
             let mut blocked = mem::zeroed();
             libc::sigemptyset(&mut blocked);
             libc::sigaddset(&mut blocked, libc::SIGUSR1);
@@ -291,6 +297,8 @@ mod tests {
                       grep -E 'SigBlk|SigIgn|SigCgt' /proc/self/status";
         let expected = output(false, false, script);
         assert!(expected.starts_with("b / 77 ") && expected.contains("SigBlk:\t0000000000000000"), "{expected}");
+        let ignored = expected.split_once("SigIgn:\t").and_then(|(_, rest)| u64::from_str_radix(&rest[..16], 16).ok());
+        assert_eq!(ignored.map(|ignored| ignored >> (libc::SIGURG - 1) & 1), Some(1), "{expected}");
         for shares in [false, true] {
             assert_eq!(output(false, shares, script), expected);
             if cfg!(target_arch = "x86_64") {
