@@ -8,7 +8,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cgi_adapter::{Capacity, Cgi, Limits};
-use common::{Answer, Site, channel, chunked, pid_in, until, until_gone};
+use common::{Answer, SHORT, Site, channel, chunked, pid_in, until, until_gone};
 use gateway_spec::{App, Input, Kind, StartResponse};
 use http::Request;
 use http_body::Body as _;
@@ -206,38 +206,39 @@ async fn more_requests_than_places_wait_and_more_than_may_wait_are_sent_away() {
 #[tokio::test]
 async fn mounts_share_a_capacity_and_a_place_is_free_when_the_program_is_gone() {
     let shared = Capacity::new(1, 0);
-    let slow = Site::sh("printf 'A: b\n\n'; exec sleep 60").with(|cgi| cgi.shared_capacity(shared.clone()));
+    let slow = Site::sh("printf 'A: b\n\n'; exec sleep 600").with(|cgi| cgi.shared_capacity(shared.clone()));
     let quick = Site::sh("printf 'A: b\n\n'").with(|cgi| cgi.shared_capacity(shared));
     let running = slow.response(Request::get("/cgi-bin/p"), Input::empty()).await.unwrap();
     assert_eq!(quick.get("/cgi-bin/p").await.status, 503);
     drop(running);
-    for _ in 0..1000 {
-        if quick.get("/cgi-bin/p").await.status == 200 {
-            return;
+    let is_free = async {
+        while quick.get("/cgi-bin/p").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the place is never free again");
+    };
+    tokio::time::timeout(common::BOUND, is_free).await.expect("a place that is free again");
 }
 
 #[tokio::test]
 async fn a_request_waits_for_a_place_no_longer_than_for_an_answer() {
-    let site = Site::sh("printf 'A: b\n\n'; exec sleep 60").with(|cgi| cgi.capacity(Capacity::new(1, 5)));
+    let shared = Capacity::new(1, 5);
+    let running = Site::sh("printf 'A: b\n\n'; exec sleep 600").with(|cgi| cgi.shared_capacity(shared.clone()));
+    let _running = running.response(Request::get("/cgi-bin/p"), Input::empty()).await.unwrap();
+    let site = Site::sh("printf 'A: b\n\n'").with(|cgi| cgi.shared_capacity(shared));
     let site = site.with(|cgi| cgi.head_timeout(Duration::from_millis(200)));
-    let _running = site.response(Request::get("/cgi-bin/p"), Input::empty()).await.unwrap();
     assert_eq!(site.get("/cgi-bin/p").await.status, 503);
 }
 
 #[tokio::test]
 async fn a_head_that_comes_too_late_and_a_run_that_takes_too_long_are_504() {
-    let slow = "echo $$ > pid; echo thinking >&2; exec sleep 60";
-    let site = Site::sh(slow).with(|cgi| cgi.head_timeout(Duration::from_millis(200)));
+    let slow = "echo thinking >&2; exec sleep 600";
+    let site = Site::sh(slow).with(|cgi| cgi.head_timeout(SHORT));
     let answer = site.get("/cgi-bin/p").await;
     answer.assert_failed(504);
     let failure = answer.failure();
-    assert!(failure.contains("200ms for its header block (running after "), "{failure}");
+    assert!(failure.contains("2s for its header block (running after "), "{failure}");
     assert!(failure.ends_with(" ms; it said: thinking)"), "{failure}");
-    until_gone(&pid_in(&site.path("pid")).await).await;
+    site.until_nobody_runs().await;
     let site = Site::sh(slow).with(|cgi| cgi.total_timeout(Duration::from_millis(300)));
     let answer = site.get("/cgi-bin/p").await;
     answer.assert_failed(504);
@@ -246,14 +247,13 @@ async fn a_head_that_comes_too_late_and_a_run_that_takes_too_long_are_504() {
 
 #[tokio::test]
 async fn the_total_time_ends_a_program_that_goes_on_writing() {
-    let site = Site::sh("echo $$ > pid; printf 'A: b\n\n'; while :; do printf x; sleep 0.02; done");
-    let site = site.with(|cgi| cgi.total_timeout(Duration::from_millis(400)));
+    let site = Site::sh("printf 'A: b\n\n'; while :; do printf x; sleep 0.02; done");
+    let site = site.with(|cgi| cgi.total_timeout(SHORT));
+    // Nobody reads this one: the time is over all the same.
+    let response = site.response(Request::get("/cgi-bin/p"), Input::empty()).await.unwrap();
     let answer = site.get("/cgi-bin/p").await;
     assert_eq!((answer.status, answer.error.as_ref().unwrap().kind()), (200, Kind::Timeout));
-    until_gone(&pid_in(&site.path("pid")).await).await;
-    // Nobody reads: the time is over all the same.
-    let response = site.response(Request::get("/cgi-bin/p"), Input::empty()).await.unwrap();
-    until_gone(&pid_in(&site.path("pid")).await).await;
+    site.until_nobody_runs().await;
     drop(response);
 }
 

@@ -23,8 +23,14 @@ use gateway_spec::{
 use http::{HeaderMap, Request, request};
 use http_body::{Body as _, Frame};
 
-/// Longer than anything here takes.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
+/// Longer than anything here takes, on a machine that is busy with other things too.
+pub(crate) const BOUND: Duration = Duration::from_secs(120);
+
+/// Longer than a test may take.
+pub(crate) const LONG: Duration = Duration::from_secs(600);
+
+/// A time that is to run out, but not before a program has begun to speak.
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
 /// A folder of programs, mounted at `/cgi-bin`.
 pub(crate) struct Site {
@@ -82,6 +88,13 @@ impl Site {
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.cgi = self.cgi.timeout(timeout);
         self
+    }
+
+    /// How long programs may be silent behind their header block, for which they have all the time that they want.
+    pub(crate) fn idle_timeout(self, timeout: Duration) -> Self {
+        let mut site = self.timeout(timeout);
+        site.cgi = site.cgi.head_timeout(LONG);
+        site
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -142,6 +155,13 @@ impl Site {
     pub(crate) async fn response(&self, request: request::Builder, input: Input) -> Result<Response> {
         let environ = self.environ(request, input);
         tokio::time::timeout(BOUND, self.cgi.call(environ, StartResponse::new())).await.expect("no answer in time")
+    }
+
+    /// Waits until none of its programs runs, whose working directory is its folder.
+    pub(crate) async fn until_nobody_runs(&self) {
+        let root = self.root();
+        let runs = |entry: fs::DirEntry| fs::read_link(entry.path().join("cwd")).is_ok_and(|folder| folder == root);
+        until("no program runs", || !fs::read_dir("/proc").unwrap().any(|entry| entry.is_ok_and(runs))).await;
     }
 
     pub(crate) fn environ(&self, request: request::Builder, input: Input) -> Environ {
