@@ -180,6 +180,7 @@ pub trait Blocking: Send + Sync + 'static {
     /// ```
     fn turn(&self) {}
 }
+
 /// Whether a job begins something, and may be refused, or goes on with what was admitted before.
 ///
 /// ```
@@ -235,6 +236,7 @@ pub trait Job: Send + Sync {
     /// ```
     fn run(&self) -> Option<Waker>;
 }
+
 /// Polls until there is a result; the thread sleeps meanwhile.
 ///
 /// ```
@@ -263,6 +265,7 @@ pub fn park_until<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         thread::park();
     }
 }
+
 /// Nothing that can panic is done under the locks of this module.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -64,6 +64,7 @@ pub trait Extension: Clone + Send + Sync + 'static {
         None
     }
 }
+
 /// Typed values.
 impl Environ {
     /// Adds a typed value, replacing another of its type.
