@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Inline, Shared};
+use super::{Inline, Rescued};
 
 /// Reads how busy a runtime is. It does not keep the runtime alive.
 pub(crate) struct Meter(Of);
 
 enum Of {
     Inline(Weak<Inline>),
-    Shared(Weak<Shared>),
+    Rescued(Weak<Rescued>),
 }
 
 /// How busy a runtime is.
@@ -33,14 +33,14 @@ impl Meter {
         Meter(Of::Inline(Arc::downgrade(inline)))
     }
 
-    pub(super) fn of(shared: &Arc<Shared>) -> Self {
-        Meter(Of::Shared(Arc::downgrade(shared)))
+    pub(super) fn rescued(rescued: &Arc<Rescued>) -> Self {
+        Meter(Of::Rescued(Arc::downgrade(rescued)))
     }
 
     pub(crate) fn read(&self) -> Load {
         let load = match &self.0 {
             Of::Inline(inline) => inline.upgrade().map(|inline| inline.load()),
-            Of::Shared(shared) => shared.upgrade().map(|shared| shared.load()),
+            Of::Rescued(rescued) => rescued.upgrade().map(|rescued| rescued.load()),
         };
         load.unwrap_or_default()
     }

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::thread::set_current_timer_slack;
 
-use super::Shared;
+use super::rescued::Rescued;
 
 /// A leader that is in the same job for a whole tick is rescued. Two ticks, and the follower's waking up, are less than
 /// two milliseconds.
@@ -19,26 +19,26 @@ const TICK: Duration = Duration::from_micros(800);
 /// costs less than a few more ticks.
 const IDLE_TICKS: u32 = 4;
 
-pub(super) fn start(shared: Arc<Shared>) -> io::Result<()> {
-    thread::Builder::new().name("gateway-watchdog".into()).spawn(move || watch(&shared)).map(drop)
+pub(super) fn start(rescued: Arc<Rescued>) -> io::Result<()> {
+    thread::Builder::new().name("gateway-watchdog".into()).spawn(move || watch(&rescued)).map(drop)
 }
 
-fn watch(shared: &Shared) {
+fn watch(rescued: &Rescued) {
     let (mut last, mut idle) = (0, 0);
     // Otherwise the kernel wakes it a good deal later than it asks for; if it cannot be told so, that is what happens.
     let _ = set_current_timer_slack(NonZeroU64::new(1));
     loop {
         thread::sleep(TICK);
-        let mut state = shared.lock();
+        let mut state = rescued.lock();
         if state.leader_job != 0 && state.leader_job == last {
-            shared.rescue(&mut state);
+            rescued.rescue(&mut state);
         }
         idle = if state.leader_job == 0 && state.job_count == last { idle + 1 } else { 0 };
         last = if state.leader_job == 0 { state.job_count } else { state.leader_job };
         if idle > IDLE_TICKS {
             state.watchdog_asleep = true;
             while state.watchdog_asleep && !state.stopped {
-                state = shared.bark.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = rescued.bark.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             idle = 0;
             // The job that woke it has begun just now: the next tick is a whole one.
