@@ -17,12 +17,10 @@ static IS_COPY: AtomicBool = AtomicBool::new(false);
 /// new process, whose parent is not this one: it is an orphan from the beginning, for process 1 or whoever has offered
 /// to look after orphans.
 ///
-/// `tell` is called with its number, in a process between the two.
-///
 /// # Errors
 /// The system refuses another process.
-pub fn fork(tell: impl FnOnce(u32)) -> Result<bool, LoadError> {
-    let is_new = Python::attach(|py| twice(py, tell).map_err(|error| LoadError::raised(py, "cannot fork", &error)))?;
+pub fn fork() -> Result<bool, LoadError> {
+    let is_new = Python::attach(|py| twice(py).map_err(|error| LoadError::raised(py, "cannot fork", &error)))?;
     // This copy is one that serves.
     IS_COPY.store(false, Relaxed);
     Ok(is_new)
@@ -59,7 +57,7 @@ fn exit_status(py: Python<'_>, error: &PyErr) -> i32 {
 }
 
 /// Python forks, so that what it does before and after is done: locks, random numbers, an application's own hooks.
-fn twice(py: Python<'_>, tell: impl FnOnce(u32)) -> PyResult<bool> {
+fn twice(py: Python<'_>) -> PyResult<bool> {
     let os = py.import("os")?;
     let between: u32 = os.call_method0("fork")?.extract()?;
     if between != 0 {
@@ -75,11 +73,7 @@ fn twice(py: Python<'_>, tell: impl FnOnce(u32)) -> PyResult<bool> {
     if let Ok(0) = forked {
         return Ok(true);
     }
-    let status = i32::from(forked.is_err());
-    if let Ok(pid) = forked {
-        tell(pid);
-    }
     // Nothing of what the process would do at its end is this one's to do.
-    os.call_method1("_exit", (status,))?;
+    os.call_method1("_exit", (i32::from(forked.is_err()),))?;
     Ok(false)
 }

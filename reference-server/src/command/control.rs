@@ -48,7 +48,7 @@ pub(super) enum Message {
     Retire(String),
     /// From a worker: this source file has changed.
     Changed(String),
-    /// From a zygote: the worker that was asked for is this process.
+    /// From a worker that a zygote has forked, first of all: its process.
     Forked(u32),
 }
 

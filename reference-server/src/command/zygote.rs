@@ -56,20 +56,19 @@ fn fork_workers(control: Control, prepared: Prepared) -> ExitCode {
         control.wait(None);
         let mut descriptors = Vec::new();
         match control.receive_with(&mut descriptors) {
-            Ok(Some(Message::Begin(text))) if !descriptors.is_empty() => {
-                match fork(|pid| control.send(&Message::Forked(pid))) {
-                    Ok(true) => {
-                        drop(control);
-                        let theirs = Control::from(descriptors.remove(0));
-                        return match Seat::new(theirs, &text, descriptors) {
-                            Ok(seat) => worker::run_prepared(seat, prepared),
-                            Err(_) => ExitCode::FAILURE,
-                        };
-                    }
-                    Ok(false) => {}
-                    Err(error) => tracing::error!("{error}"),
+            Ok(Some(Message::Begin(text))) if !descriptors.is_empty() => match fork() {
+                Ok(true) => {
+                    drop(control);
+                    let theirs = Control::from(descriptors.remove(0));
+                    theirs.send(&Message::Forked(process::id()));
+                    return match Seat::new(theirs, &text, descriptors) {
+                        Ok(seat) => worker::run_prepared(seat, prepared),
+                        Err(_) => ExitCode::FAILURE,
+                    };
                 }
-            }
+                Ok(false) => {}
+                Err(error) => tracing::error!("{error}"),
+            },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // What applications do at the end of a process is for those that have served.
             Ok(None) | Err(_) => process::exit(0),

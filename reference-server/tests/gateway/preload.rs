@@ -71,6 +71,24 @@ fn a_worker_that_dies_is_forked_again_and_so_is_the_zygote() {
 }
 
 #[test]
+fn a_worker_that_is_forked_too_late_is_not_taken_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = gateway(&version(&folder, "one")).start();
+    let (zygote, workers) = zygote_and_workers(&server, 2);
+    kill(zygote, Signal::STOP);
+    let before = server.log().len();
+    workers.iter().for_each(|worker| kill(*worker, Signal::KILL));
+    server.wait_for_log_after(before, "cannot start worker");
+    kill(zygote, Signal::CONT);
+    wait_until("two workers", || server.log()[before..].matches("is READY").count() >= 2);
+    let (same, workers) = zygote_and_workers(&server, 2);
+    assert_eq!(same, zygote);
+    let known = |worker: &u32| server.log()[before..].contains(&format!("(process {worker}) is READY"));
+    assert!(workers.iter().all(known), "{workers:?}: {}", server.log());
+    assert!(!server.log().contains("ended by itself"), "{}", server.log());
+}
+
+#[test]
 fn what_cannot_be_imported_ends_the_start_and_changes_nothing_later() {
     let folder = tempfile::tempdir().unwrap();
     let (code, text) = gateway(&folder.path().join("missing")).fail();

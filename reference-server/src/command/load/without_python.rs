@@ -15,7 +15,7 @@ pub(in super::super) const DUMP_STACKS: Signal = Signal::USR2;
 pub(in super::super) struct Python {}
 
 /// No Python, no zygote.
-pub(in super::super) fn fork(_: impl FnOnce(u32)) -> Result<bool, Report> {
+pub(in super::super) fn fork() -> Result<bool, Report> {
     Err(super::left_out("--preload", "python"))
 }
 

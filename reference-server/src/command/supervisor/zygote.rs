@@ -50,13 +50,16 @@ impl Zygote {
         self.control.as_ref()
     }
 
-    /// Has a worker forked. It gets an end to talk over, then `descriptors`.
+    /// Has a worker forked. It gets an end to talk over, then `descriptors`. It is the worker that answers: one that comes
+    /// too late is nobody else's, and ends because nobody hears it.
     pub(super) fn fork(&mut self, begin: String, descriptors: &[BorrowedFd<'_>]) -> io::Result<(Pid, Control)> {
         let (ours, theirs) = Control::pair()?;
         let zygote = self.control.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
         zygote.send_with(&Message::Begin(begin), &[&[theirs.as_fd()], descriptors].concat())?;
-        zygote.wait(Some(PATIENCE));
-        match zygote.receive()? {
+        // It is closed as soon as nobody is left who could answer.
+        drop(theirs);
+        ours.wait(Some(PATIENCE));
+        match ours.receive()? {
             Some(Message::Forked(pid)) => {
                 let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidData)?;
                 Ok((pid, ours))
