@@ -176,7 +176,7 @@ impl Supervisor {
                     return Ok(ending.code());
                 }
                 if let Some(failure) = self.failure.take().filter(|_| !self.has_served) {
-                    self.plan.stop_listening(false);
+                    self.plan.stop_listening(self.upgrade.shares_sockets());
                     self.stop_admin();
                     return Err(failure);
                 }

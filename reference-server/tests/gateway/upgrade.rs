@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use crate::{
     support::{
         Gateway, Load, Server,
+        files::Signals,
         load::Connections::{Kept, New},
         server::{children, is_running},
         wait_until,
@@ -75,6 +76,82 @@ fn a_program_that_cannot_take_over_changes_nothing() {
     kill(worker, Signal::KILL);
     server.wait_for_log("was ended by SIGKILL");
     assert_ne!(server.get("/pid").text(), worker.to_string());
+}
+
+/// A supervisor that does not take over yet, since its application is still being loaded.
+fn loading(server: &Server) -> Successor {
+    let before = server.log().len();
+    server.signal(Signal::USR2);
+    let successor = Successor(server.logged_after(before, "as the new supervisor, process ").trim().parse().unwrap());
+    wait_until("it to load", || !children(successor.0).is_empty());
+    successor
+}
+
+const APP: &str = "
+import os, time
+while os.path.exists(os.path.join(os.path.dirname(__file__), 'shut')):
+    time.sleep(0.005)
+def application(environ, start_response):
+    start_response('204 No Content', [])
+    return []
+";
+
+#[test]
+fn a_new_supervisor_that_does_not_come_up_leaves_the_files_of_unix_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let (path, admin) = (file("gateway.sock"), file("admin.sock"));
+    fs::write(file("app.py"), APP).unwrap();
+    let gateway = Gateway::new([format!("wsgi:{}:application", file("app.py").display())])
+        .option("--bind", format!("unix:{}", path.display()))
+        .option("--admin", format!("unix:{}", admin.display()));
+    let server = gateway.start();
+    fs::write(file("app.py"), "an error of syntax").unwrap();
+    server.signal(Signal::USR2);
+    server.wait_for_log("exit code 3; this one goes on");
+    assert!(path.exists() && admin.exists());
+    fs::write(file("app.py"), APP).unwrap();
+    fs::write(file("shut"), "").unwrap();
+    let successor = loading(&server);
+    kill(successor.0, Signal::TERM);
+    server.wait_for_log("exit code 0; this one goes on");
+    assert!(path.exists() && admin.exists());
+    assert_eq!(server.get("/").status, 204);
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit().code(), Some(0));
+    assert!(!path.exists() && !admin.exists());
+}
+
+#[test]
+fn a_new_supervisor_is_not_replaced_before_it_has_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, shut) = (folder.path().join("app.py"), folder.path().join("shut"));
+    fs::write(&app, APP).unwrap();
+    let server = Gateway::new([format!("wsgi:{}:application", app.display())]).start();
+    fs::write(&shut, "").unwrap();
+    let successor = loading(&server);
+    kill(successor.0, Signal::USR2);
+    server.wait_for_log("an upgrade is under way");
+    fs::remove_file(&shut).unwrap();
+    let first = server.pid();
+    wait_until("the first supervisor to end", || !is_running(&first.to_string()));
+    assert_eq!(server.get("/").status, 204);
+}
+
+#[test]
+fn a_signal_to_end_after_an_upgrade_is_not_the_second_one() {
+    let signals = Signals::new();
+    let server = Gateway::new(["cases:application"]).start();
+    let mut client = server.connect();
+    client.send(format!("GET /sleeps?{} HTTP/1.1\r\nHost: a\r\n\r\n", signals.path()));
+    wait_until("the application to be called", || signals.count("asleep-") == 1);
+    server.signal(Signal::USR2);
+    let _successor = Successor::of(&server, 0);
+    server.signal(Signal::TERM);
+    server.wait_for_log("a second signal ends them at once");
+    signals.give("wake");
+    client.response().expect(200, "awake");
+    assert_eq!(server.exit().code(), Some(0));
 }
 
 #[test]

@@ -98,9 +98,9 @@ impl Supervisor {
         }
     }
 
-    /// Forgets the admin listener at the end: its socket's file goes, unless another process listens there by now.
+    /// Forgets the admin listener at the end: its socket's file goes, unless another process listens there too.
     pub(super) fn stop_admin(&self) {
-        if let Some(admin) = self.admin.as_ref().filter(|_| !self.upgrade.has_taken_over()) {
+        if let Some(admin) = self.admin.as_ref().filter(|_| !self.upgrade.shares_sockets()) {
             admin.socket.remove_file();
         }
     }

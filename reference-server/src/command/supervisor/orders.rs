@@ -23,6 +23,8 @@ const SIGNALLED: u8 = 128;
 pub(super) enum Ending {
     /// Running requests are finished.
     Graceful,
+    /// The same, since another supervisor serves. Nobody has told this one.
+    Relieved,
     /// It was asked to end at once.
     Fast,
     /// The same by a second signal while it was ending gracefully.
@@ -32,7 +34,7 @@ pub(super) enum Ending {
 impl Ending {
     pub(super) fn code(self) -> ExitCode {
         match self {
-            Ending::Graceful | Ending::Fast => ExitCode::SUCCESS,
+            Ending::Graceful | Ending::Relieved | Ending::Fast => ExitCode::SUCCESS,
             Ending::Cut(signal) => ExitCode::from(SIGNALLED + signal),
         }
     }
@@ -65,20 +67,20 @@ impl Supervisor {
 
     /// Ends gracefully; at once if that is under way already.
     fn end(&mut self, signal: i32) {
-        if self.ending.is_some() {
+        if self.ending.is_some_and(|ending| ending != Ending::Relieved) {
             return self.end_fast(Ending::Cut(u8::try_from(signal).unwrap_or_default()));
         }
         tracing::info!("ending: running requests may finish; a second signal ends them at once");
-        self.end_gracefully();
+        self.end_gracefully(Ending::Graceful);
     }
 
-    pub(super) fn end_gracefully(&mut self) {
+    pub(super) fn end_gracefully(&mut self, ending: Ending) {
         self.abandon_trial();
-        self.ending = Some(Ending::Graceful);
+        self.ending = Some(ending);
         self.systemd.stopping();
         let graceful = self.graceful_time();
         self.workers.iter_mut().for_each(|worker| worker.drain(graceful));
-        self.plan.stop_listening(self.upgrade.has_taken_over());
+        self.plan.stop_listening(self.upgrade.shares_sockets());
     }
 
     fn end_fast(&mut self, ending: Ending) {
@@ -86,7 +88,7 @@ impl Supervisor {
         self.ending = Some(ending);
         self.systemd.stopping();
         self.workers.iter_mut().for_each(super::Worker::quit);
-        self.plan.stop_listening(self.upgrade.has_taken_over());
+        self.plan.stop_listening(self.upgrade.shares_sockets());
     }
 
     fn want(&mut self, workers: u16) {

@@ -57,11 +57,11 @@ impl Plan {
     }
 
     /// Stops listening: what workers have not accepted is theirs still, and nothing more comes. The files of unix
-    /// sockets go, unless another process listens there by now.
-    pub(super) fn stop_listening(&mut self, taken_over: bool) {
+    /// sockets go, unless another process listens there too.
+    pub(super) fn stop_listening(&mut self, is_shared: bool) {
         self.zygote = None;
         let sockets = std::mem::take(&mut self.sockets);
-        sockets.iter().filter(|_| !taken_over).for_each(|socket| socket.remove_file());
+        sockets.iter().filter(|_| !is_shared).for_each(|socket| socket.remove_file());
     }
 
     /// Stops listening where the plan that takes this one's place does not.

@@ -20,6 +20,7 @@ use super::{
         serve::cannot,
     },
     Predecessor, Supervisor, child, ends,
+    orders::Ending,
     sockets::Socket,
 };
 
@@ -56,9 +57,14 @@ impl Upgrade {
         self.is_successor
     }
 
-    /// Whether another process listens on this one's sockets.
-    pub(super) fn has_taken_over(&self) -> bool {
-        self.taken_over
+    /// Whether another process listens on this one's sockets too: the supervisor before this one, as long as it waits,
+    /// or the one after it.
+    pub(super) fn shares_sockets(&self) -> bool {
+        self.taken_over || self.is_under_way()
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.predecessor.is_some() || self.successor.is_some()
     }
 
     pub(super) fn control(&self) -> Option<&Control> {
@@ -94,8 +100,12 @@ pub(in super::super) fn take_over() -> Result<Predecessor, Failure> {
 
 impl Supervisor {
     pub(super) fn begin_upgrade(&mut self) {
-        if self.ending.is_some() || self.upgrade.successor.is_some() {
+        if self.ending.is_some() {
             return;
+        }
+        // Whoever takes over from one that has not taken over yet would leave the first of the three alone.
+        if self.upgrade.is_under_way() {
+            return tracing::warn!("one new supervisor at a time: an upgrade is under way");
         }
         if getpid().is_init() {
             return tracing::error!("process 1 cannot be replaced by another: its end is the end of all; use HUP");
@@ -148,7 +158,7 @@ impl Supervisor {
                 self.upgrade.taken_over = true;
                 self.admin.as_ref().inspect(|admin| admin.stop());
                 self.systemd.main_pid(pid);
-                self.end_gracefully();
+                self.end_gracefully(Ending::Relieved);
             }
             Some(Message::Failed(_, report)) => {
                 tracing::error!("the new supervisor (process {pid}) cannot start:\n{}", report.trim_end());
