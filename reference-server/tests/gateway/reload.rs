@@ -126,6 +126,49 @@ fn a_worker_that_serves_before_the_supervisor_has_heard_of_it_finishes_its_reque
     client.response().expect(200, &other.to_string());
 }
 
+/// Takes half a second to end, and makes a folder "ending" when it begins to, if it was imported while there was a file
+/// "shut".
+const ENDS_SLOWLY: &str = "
+import ctypes, os, time
+
+if os.path.exists('shut'):
+    libc, ending = ctypes.CDLL(None), ctypes.create_string_buffer(b'ending')
+    # The last is called first.
+    for function, argument in (libc.usleep, ctypes.c_void_p(500_000)), (libc.mkdir, ending):
+        getattr(libc, '__cxa_atexit')(ctypes.cast(function, ctypes.c_void_p), argument, None)
+    open('imported', 'w').close()
+    while os.path.exists('shut'):
+        time.sleep(0.005)
+
+def application(environ, start_response):
+    body = str(os.getpid()).encode()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+";
+
+#[test]
+fn a_worker_that_ends_before_it_serves_does_not_begin_to_meanwhile() {
+    let site = Site::new("one");
+    site.configure("workers = 2\nlog-level = 'debug'");
+    site.write("versioned.py", ENDS_SLOWLY);
+    let server = site.start();
+    let serving = crate::workers::serving(&server, 2);
+    site.write("shut", "");
+    server.signal(Signal::TTIN);
+    wait_until("a third worker", || site.path().join("imported").exists());
+    server.signal(Signal::TTOU);
+    wait_until("its end to begin", || site.path().join("ending").exists());
+    fs::remove_file(site.path().join("shut")).unwrap();
+    let mut clients = vec![];
+    while server.workers().len() > 2 {
+        let mut client = server.connect();
+        let response = client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response();
+        assert!(serving.contains(&response.text().parse().unwrap()), "{serving:?}: {}", response.text());
+        clients.push(client);
+        sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_configuration_with_a_mistake_changes_nothing() {
     let site = Site::new("one");

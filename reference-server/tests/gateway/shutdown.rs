@@ -2,7 +2,10 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Gateway, PATIENCE, files::Signals, programs, server::is_running, wait_until};
+use crate::{
+    support::{Gateway, PATIENCE, files::Signals, programs, server::is_running, wait_until},
+    workers::kill,
+};
 
 const SIGNALS: [Signal; 2] = [Signal::TERM, Signal::INT];
 
@@ -53,6 +56,23 @@ fn a_request_whose_head_is_still_to_come_is_finished() {
     let response = client.response();
     response.expect(200, "awake");
     assert_eq!(response.header("connection").as_deref(), Some("close"));
+    assert_eq!(server.exit().code(), Some(0));
+}
+
+#[test]
+fn a_worker_that_is_told_by_a_signal_too_finishes_its_requests() {
+    let (gateway, signals) = begin();
+    let server = gateway.start();
+    let mut client = server.connect();
+    client.send(format!("GET /py/sleeps?{} HTTP/1.1\r\nHost: a\r\n\r\n", signals.path()));
+    wait_until("the application to be called", || signals.count("asleep-") == 1);
+    let (address, worker) = (server.address(), server.worker());
+    // systemd, for one, sends it to all processes.
+    server.signal(Signal::TERM);
+    wait_until("new connections to be refused", || std::net::TcpStream::connect(address).is_err());
+    kill(worker, Signal::TERM);
+    signals.give("wake");
+    client.response().expect(200, "awake");
     assert_eq!(server.exit().code(), Some(0));
 }
 

@@ -7,10 +7,7 @@ use std::{
     os::fd::AsFd as _,
     path::Path,
     process,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -46,7 +43,7 @@ struct Shared {
     /// The same socket in the event loop.
     watched: UnixDatagram,
     /// Whether applications are loaded: before that there is nothing to finish.
-    serving: AtomicBool,
+    serving: Mutex<bool>,
     access_log: Mutex<Weak<AccessLog>>,
     /// How long running requests may take to finish.
     graceful: OnceLock<Duration>,
@@ -61,9 +58,8 @@ impl Orders {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let inside = runtime.enter();
         let watched = UnixDatagram::from_std(control.as_fd().try_clone_to_owned()?.into())?;
-        let serving = AtomicBool::new(false);
-        let graceful = OnceLock::new();
-        let shared = Arc::new(Shared { control, watched, serving, access_log: Mutex::default(), graceful });
+        let (serving, access_log, graceful) = (Mutex::default(), Mutex::default(), OnceLock::new());
+        let shared = Arc::new(Shared { control, watched, serving, access_log, graceful });
         let signals = Signals::watch()?;
         drop(inside);
         let (sender, drain) = oneshot::channel();
@@ -80,10 +76,10 @@ impl Orders {
     ) -> impl Future<Output = ()> + Send + use<> {
         // Set once: a worker serves once.
         let _ = self.shared.graceful.set(graceful);
-        *self.shared.access_log.lock().unwrap_or_else(PoisonError::into_inner) = access_log;
-        self.shared.serving.store(true, Relaxed);
+        *lock(&self.shared.access_log) = access_log;
+        *lock(&self.shared.serving) = true;
         self.shared.control.send(&Message::Ready);
-        let drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let drain = lock(&self.drain).take();
         async move {
             if let Some(drain) = drain {
                 // Nothing is ever sent: its end is the order.
@@ -154,9 +150,12 @@ async fn obey(shared: Arc<Shared>, mut signals: Signals, drain: oneshot::Sender<
             _ = signals.reopen.recv() => Order::Reopen,
         };
         match order {
-            Order::Drain | Order::Orphaned if !shared.serving.load(Relaxed) => process::exit(0),
-            Order::Drain => drop(drain.take()),
+            Order::Drain => {
+                shared.end_unless_serving(0);
+                drop(drain.take());
+            }
             Order::Orphaned => {
+                shared.end_unless_serving(0);
                 tracing::warn!("the supervisor is gone: running requests are finished, and then this worker ends");
                 supervised = false;
                 shared.end_by_itself();
@@ -167,10 +166,13 @@ async fn obey(shared: Arc<Shared>, mut signals: Signals, drain: oneshot::Sender<
                 cgi_adapter::end_programs();
                 process::exit(code)
             }
-            Order::Leave if left || drain.is_none() || !shared.serving.load(Relaxed) => {
-                process::exit(SIGNALLED + SignalKind::terminate().as_raw_value());
-            }
             Order::Leave => {
+                let code = SIGNALLED + SignalKind::terminate().as_raw_value();
+                shared.end_unless_serving(code);
+                // The first one may have been sent to the supervisor as well, which was quicker to say so.
+                if left {
+                    process::exit(code);
+                }
                 left = true;
                 shared.control.send(&Message::Retire("it was told to end by SIGTERM".into()));
             }
@@ -192,6 +194,15 @@ impl Shared {
         }
     }
 
+    /// Ends the process if it does not serve yet. It does not begin to while it ends, which may take a while: the lock is
+    /// kept.
+    fn end_unless_serving(&self, code: i32) {
+        let serving = lock(&self.serving);
+        if !*serving {
+            process::exit(code);
+        }
+    }
+
     /// Nobody is left who would kill this process if it cannot finish.
     fn end_by_itself(&self) {
         let graceful = self.graceful.get().copied().unwrap_or_default();
@@ -205,9 +216,14 @@ impl Shared {
     }
 
     fn reopen(&self) {
-        let log = self.access_log.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let log = lock(&self.access_log).upgrade();
         if let Some(Err(error)) = log.map(|log| log.reopen()) {
             tracing::error!("cannot open the access log anew: {error}");
         }
     }
+}
+
+/// Nothing that can panic is done under these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
