@@ -182,9 +182,10 @@ impl Supervisor {
                 }
             }
             self.wait();
-            self.obey_signals();
+            // First of all what is so already: what a signal asks for depends on who serves.
             self.hear_zygote();
             self.hear_workers();
+            self.obey_signals();
             self.bury_the_dead();
             self.look_after_workers();
             self.hear_upgrade();

@@ -117,6 +117,7 @@ fn a_worker_that_serves_before_the_supervisor_has_heard_of_it_finishes_its_reque
     });
     client.send(request("/waits"));
     wait_until("the application to be called", || site.path().join("called").exists());
+    site.configure("workers = 2");
     server.signal(Signal::HUP);
     server.signal(Signal::CONT);
     server.wait_for_log("reloading");
@@ -145,6 +146,26 @@ def application(environ, start_response):
     start_response('200 OK', [('Content-Length', str(len(body)))])
     return [body]
 ";
+
+#[test]
+fn a_worker_that_serves_before_the_supervisor_has_heard_of_it_is_one_to_go_back_to() {
+    let site = Site::new("one");
+    let server = site.start();
+    server.signal(Signal::WINCH);
+    server.wait_for_workers(0);
+    site.write("versioned.py", GATED);
+    site.write("shut", "");
+    server.signal(Signal::TTIN);
+    let worker = server.wait_for_workers(1)[0];
+    server.signal(Signal::STOP);
+    fs::remove_file(site.path().join("shut")).unwrap();
+    server.get("/").expect(200, &worker.to_string());
+    site.write("versioned.py", "def application(environ, start_response:\n");
+    server.signal(Signal::HUP);
+    server.signal(Signal::CONT);
+    server.wait_for_log("the reload has failed, and nothing has changed");
+    server.get("/").expect(200, &worker.to_string());
+}
 
 #[test]
 fn a_worker_that_ends_before_it_serves_does_not_begin_to_meanwhile() {
