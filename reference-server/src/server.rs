@@ -244,12 +244,14 @@ async fn accept<A: App>(listener: Accepting, shared: Arc<Shared<A>>, mut stopped
     loop {
         // A request may be on its way over a connection that the kernel has not shown yet.
         sleep(ON_THE_WAY).await;
+        // What is shown between the question and the answer is accepted still.
+        let keeps_back = listener.keeps_back();
         while shared.registry.count() < shared.service.limits.connections
             && let Ok(accepted) = listener.accept_unasked()
         {
             shared.spawn(accepted);
         }
-        if begin.elapsed() > KEPT_BACK || !listener.keeps_back() {
+        if begin.elapsed() > KEPT_BACK || !keeps_back {
             break;
         }
     }
