@@ -8,6 +8,7 @@ pub(crate) mod load;
 pub(crate) mod programs;
 pub(crate) mod python;
 pub(crate) mod server;
+mod shared;
 
 use std::{
     env, fs,
@@ -19,7 +20,8 @@ use std::{
 
 pub(crate) use client::{Client, End, Response};
 pub(crate) use load::Load;
-pub(crate) use server::{BothWays, Gateway, Server, Shared};
+pub(crate) use server::{Gateway, Server};
+pub(crate) use shared::{BothWays, Shared};
 
 /// How long anything that must happen may take. Nothing is ever waited for in vain but by a test that fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

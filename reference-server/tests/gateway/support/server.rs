@@ -9,7 +9,7 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Receiver},
     },
     thread::{self, sleep},
@@ -31,19 +31,6 @@ pub(crate) struct Server {
     /// What it prints behind the line with its address.
     lines: Mutex<Receiver<String>>,
 }
-
-/// A server that tests share while they run at the same time. The last of them stops it.
-pub(crate) struct Shared {
-    server: Mutex<Weak<Server>>,
-    start: fn() -> Server,
-}
-
-/// Two such servers: one with threads for Python, and one that calls Python inside its event loop.
-pub(crate) struct BothWays {
-    threads: Shared,
-    inline: Shared,
-}
-
 impl Gateway {
     /// Serves `targets`; paths and modules are looked up in the folder of the test applications.
     pub(crate) fn new<T: AsRef<OsStr>>(targets: impl IntoIterator<Item = T>) -> Self {
@@ -288,35 +275,6 @@ impl Drop for Server {
         }
     }
 }
-
-impl Shared {
-    pub(crate) const fn new(start: fn() -> Server) -> Self {
-        Shared { server: Mutex::new(Weak::new()), start }
-    }
-
-    pub(crate) fn server(&self) -> Arc<Server> {
-        let mut shared = lock(&self.server);
-        if let Some(server) = shared.upgrade() {
-            return server;
-        }
-        let server = Arc::new((self.start)());
-        *shared = Arc::downgrade(&server);
-        server
-    }
-}
-
-impl BothWays {
-    pub(crate) const fn new(threads: fn() -> Server, inline: fn() -> Server) -> Self {
-        BothWays { threads: Shared::new(threads), inline: Shared::new(inline) }
-    }
-
-    /// Runs a case with each of them.
-    pub(crate) fn each(&self, case: impl Fn(Arc<Server>)) {
-        case(self.threads.server());
-        case(self.inline.server());
-    }
-}
-
 /// The processes that a process has started and that still run.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -356,6 +314,6 @@ fn collect(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
