@@ -111,7 +111,7 @@ impl Started {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn body(self, body: impl Into<Body>) -> Response {
-        Response { status: self.status, headers: self.headers, body: body.into(), instead: None }
+        Response(Box::new(Answer { status: self.status, headers: self.headers, body: body.into(), instead: None }))
     }
 
     /// Answers with a body that the async block `block` writes: PEP 3333's `write()`, as a coroutine.
@@ -145,6 +145,8 @@ impl Started {
 
 /// A whole answer: what an [`App`](crate::App) returns. Only [`Started`] makes one.
 ///
+/// It is one pointer wide: on its way to the server a response moves through many hands.
+///
 /// ```
 /// # use gateway_spec::*;
 /// let mut response = StartResponse::new().start(200, ())?.body("Hello!\n");
@@ -155,11 +157,14 @@ impl Started {
 /// ```
 #[derive(Debug)]
 #[must_use = "a response does nothing unless it is returned to the server"]
-pub struct Response {
+pub struct Response(Box<Answer>);
+
+#[derive(Debug)]
+struct Answer {
     status: Status,
     headers: HeaderMap,
     body: Body,
-    instead: Option<Box<Environ>>,
+    instead: Option<Environ>,
 }
 
 impl Response {
@@ -172,7 +177,7 @@ impl Response {
     /// }
     /// ```
     pub fn status(&self) -> &Status {
-        &self.status
+        &self.0.status
     }
 
     /// The headers.
@@ -184,7 +189,7 @@ impl Response {
     /// }
     /// ```
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 
     /// The headers, for middleware to edit. Hop-by-hop headers that are put in here are taken out by the server.
@@ -196,7 +201,7 @@ impl Response {
     /// }
     /// ```
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.headers
+        &mut self.0.headers
     }
 
     /// The body.
@@ -208,7 +213,7 @@ impl Response {
     /// }
     /// ```
     pub fn body(&self) -> &Body {
-        &self.body
+        &self.0.body
     }
 
     /// The same response with another body: for middleware that compresses, counts or filters it.
@@ -220,8 +225,9 @@ impl Response {
     ///     response.map_body(|_| Body::empty())
     /// }
     /// ```
-    pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
-        Response { body: map(self.body), ..self }
+    pub fn map_body(mut self, map: impl FnOnce(Body) -> Body) -> Self {
+        self.0.body = map(std::mem::replace(&mut self.0.body, Body::empty()));
+        self
     }
 
     /// Asks the host to answer `environ` in the place of this response, as CGI's local redirects do (RFC 3875, section
@@ -235,8 +241,9 @@ impl Response {
     ///     Ok(started.body(()).instead(environ.redirected(b"/new")?))
     /// }
     /// ```
-    pub fn instead(self, environ: Environ) -> Self {
-        Response { instead: Some(Box::new(environ)), ..self }
+    pub fn instead(mut self, environ: Environ) -> Self {
+        self.0.instead = Some(environ);
+        self
     }
 
     /// The request that is to be answered in the place of this response: for hosts, which must bound how often they do.
@@ -255,12 +262,12 @@ impl Response {
     /// }
     /// ```
     pub fn take_instead(&mut self) -> Option<Environ> {
-        self.instead.take().map(|environ| *environ)
+        self.0.instead.take()
     }
 
     /// Whether another request is to be answered in its place.
     pub(crate) fn leads_elsewhere(&self) -> bool {
-        self.instead.is_some()
+        self.0.instead.is_some()
     }
 
     /// Takes the response apart: for hosts.
@@ -273,6 +280,7 @@ impl Response {
     /// }
     /// ```
     pub fn into_parts(self) -> (Status, HeaderMap, Body) {
-        (self.status, self.headers, self.body)
+        let Answer { status, headers, body, instead: _ } = *self.0;
+        (status, headers, body)
     }
 }

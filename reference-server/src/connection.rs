@@ -73,30 +73,45 @@ pub(crate) async fn serve<A: App>(
 }
 
 /// Answers one request. Whatever happens there is an answer, unless the client leaves first and this is dropped.
-async fn answer<A: App>(
+///
+/// What does not wait is done before there is a future, which is moved: it should be small.
+fn answer<A: App>(
     service: &Service<A>,
     connection: &Arc<Connection>,
     watch: &Arc<Watch>,
     request: Request<Incoming>,
-) -> Result<HttpResponse, Infallible> {
+) -> impl Future<Output = Result<HttpResponse, Infallible>> {
     if let Some(countdown) = &service.countdown {
         countdown.tick();
     }
     let (mut parts, body) = request.into_parts();
     let entry = service.access_log.as_ref().map(|log| log.entry(connection.remote_addr(), &parts));
     let input = input(body, watch, service.limits.body);
-    let mut record = Record::begin(watch, entry);
-    match request::check(&mut parts, !input.is_empty(), &service.limits) {
-        Ok(is_last) => watch.set_last(is_last),
-        // The connection ends with it anyway.
-        Err(refused) => return Ok(response::refusal(&refused, record)),
+    let record = Record::begin(watch, entry);
+    let environ = match request::check(&mut parts, !input.is_empty(), &service.limits) {
+        Ok(is_last) => {
+            watch.set_last(is_last);
+            Ok(Environ::new(parts, input, connection.clone()))
+        }
+        Err(refused) => Err(refused),
+    };
+    async move {
+        let mut response = match environ {
+            Ok(environ) => respond(&service.app, environ, record).await,
+            // The connection ends with it anyway.
+            Err(refused) => return Ok(response::refusal(&refused, record)),
+        };
+        say_if_last(&mut response, watch);
+        Ok(response)
     }
-    let (method, target) = (parts.method.clone(), parts.uri.path_and_query().cloned());
+}
+
+async fn respond<A: App>(app: &A, environ: Environ, mut record: Record) -> HttpResponse {
+    let (method, target) = (environ.method().clone(), environ.uri().path_and_query().cloned());
     let label = || Label { method: method.clone(), target: target.clone(), mount: 0, wait: None };
-    let environ = Environ::new(parts, input, connection.clone());
     record.see(&environ);
-    let answered = call(&service.app, environ, &mut record, label).await;
-    let mut response = match answered.and_then(|response| response::guard(response, &method)) {
+    let answered = call(app, environ, &mut record, label).await;
+    match answered.and_then(|response| response::guard(response, &method)) {
         Ok(response) => {
             if !response.body().is_whole() {
                 record.label(label());
@@ -110,9 +125,7 @@ async fn answer<A: App>(
             }
             response::failure(&error, record)
         }
-    };
-    say_if_last(&mut response, watch);
-    Ok(response)
+    }
 }
 
 /// A server that is ending says so to its clients, for them to send their next requests elsewhere (RFC 9112, 9.6).

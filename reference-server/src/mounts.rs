@@ -63,7 +63,8 @@ impl<A> Default for Mounts<A> {
 impl<A: App> App for Mounts<A> {
     async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
         for _ in 0..=HOPS {
-            let mut response = self.dispatch(environ, start_response.clone()).await?;
+            let Some(app) = self.find(&mut environ) else { return unmatched(&environ, start_response) };
+            let mut response = app.call(environ, start_response.clone()).await?;
             match response.take_instead() {
                 Some(elsewhere) => environ = elsewhere,
                 None => return Ok(response),
@@ -73,20 +74,20 @@ impl<A: App> App for Mounts<A> {
     }
 }
 
-impl<A: App> Mounts<A> {
-    async fn dispatch(&self, mut environ: Environ, start_response: StartResponse) -> Result<Response> {
-        match self.mounts.iter().enumerate().find(|(_, (prefix, _))| environ.mount(prefix)) {
-            Some((place, (_, app))) => {
-                marks::mounted(place);
-                app.call(environ, start_response).await
-            }
-            None if environ.method() == Method::OPTIONS && environ.raw_path() == "*" => {
-                Ok(start_response.start(200, [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")])?.body(()))
-            }
-            None => {
-                let started = start_response.start(404, [("content-type", "text/plain; charset=utf-8")])?;
-                Ok(started.body("404 Not Found\n"))
-            }
-        }
+impl<A> Mounts<A> {
+    /// The App whose request this is, which finds its prefix in SCRIPT_NAME.
+    fn find(&self, environ: &mut Environ) -> Option<&A> {
+        let (place, (_, app)) = self.mounts.iter().enumerate().find(|(_, (prefix, _))| environ.mount(prefix))?;
+        marks::mounted(place);
+        Some(app)
     }
+}
+
+fn unmatched(environ: &Environ, start_response: StartResponse) -> Result<Response> {
+    if environ.method() == Method::OPTIONS && environ.raw_path() == "*" {
+        let allowed = [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
+        return Ok(start_response.start(200, allowed)?.body(()));
+    }
+    let started = start_response.start(404, [("content-type", "text/plain; charset=utf-8")])?;
+    Ok(started.body("404 Not Found\n"))
 }

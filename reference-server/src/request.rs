@@ -39,12 +39,15 @@ pub(crate) fn check(parts: &mut Parts, has_body: bool, limits: &Limits) -> Resul
 
 /// Methods are case-sensitive, and those with other characters than these do not exist (RFC 9110, section 9.1).
 fn check_method(method: &Method) -> Result<(), Refusal> {
-    match method.as_str() {
+    let is_known = |name: &str| name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    match *method {
         // Most requests need no closer look.
-        "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" => Ok(()),
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS => Ok(()),
         // An application is an origin, no proxy; and echoing requests helps nobody but attackers.
-        "CONNECT" | "TRACE" => Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here")),
-        other if other.len() <= 32 && other.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') => Ok(()),
+        Method::CONNECT | Method::TRACE => {
+            Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here"))
+        }
+        _ if is_known(method.as_str()) => Ok(()),
         _ => Err(Refusal(StatusCode::NOT_IMPLEMENTED, "this method does not exist")),
     }
 }
