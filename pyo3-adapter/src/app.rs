@@ -145,14 +145,15 @@ impl Callable {
         let lint = Lint::of(&environ);
         let result = self.environs.dict(py, &mut environ).and_then(|dict| {
             let start_response = start_response::StartResponse::lend(py, exchange.clone())?;
+            let function = start_response.function(py);
             let callable = self.object.bind(py);
             let result = match lint {
-                None => callable.call1((dict, &start_response)),
-                Some(lint) => lint.call(py, callable, dict, start_response.clone()),
+                None => callable.call1((dict, function)),
+                Some(lint) => lint.call(py, callable, dict, function),
             };
             fork::end_copy(py, result.as_ref().err());
             let rest = exchange.consume(py, result?);
-            start_response::StartResponse::take_back(start_response);
+            start_response.take_back(py);
             rest
         });
         result.map_err(|error| exchange.failed(py, &error))

@@ -19,7 +19,7 @@ use gateway_spec::{
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 
-use crate::{error, overtime::RequestTimeout, start_response::StartResponse};
+use crate::{error, overtime::RequestTimeout};
 
 /// One call of a callable that is looked at.
 pub(crate) struct Lint {
@@ -44,7 +44,7 @@ impl Lint {
         py: Python<'py>,
         callable: &Bound<'py, PyAny>,
         dict: Bound<'py, PyDict>,
-        start_response: Bound<'py, StartResponse>,
+        start_response: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         environ::check_given(self, &dict);
         streams::watch(self, &dict)?;

@@ -19,39 +19,48 @@ use crate::{
     text,
 };
 
-/// The second argument of a WSGI callable. It comes with the `write` that it returns, and both serve one request after
-/// the other for as long as no callable keeps them: to make two objects with each request costs more than to call them.
-#[pyclass(frozen, name = "start_response", module = "gateway")]
-pub(crate) struct StartResponse(Py<Write>);
+/// The second argument of a WSGI callable. It serves one request after the other for as long as no callable keeps it: to
+/// make it anew with each request costs more than to call it.
+pub(crate) struct StartResponse {
+    /// A method of `write`, bound to it: Python calls that without making a tuple of the arguments.
+    function: Py<PyAny>,
+    write: Py<Write>,
+}
 
 /// What start_response returns, for callables that write their body.
 #[pyclass(frozen, name = "write", module = "gateway")]
-pub(crate) struct Write(Slot<Arc<Exchange>>);
+struct Write(Slot<Arc<Exchange>>);
 
 thread_local! {
     /// The one that nobody has.
-    static SPARE: Cell<Option<Py<StartResponse>>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<StartResponse>> = const { Cell::new(None) };
 }
 
 impl StartResponse {
     /// Gives one out.
-    pub(crate) fn lend(py: Python<'_>, exchange: Arc<Exchange>) -> PyResult<Bound<'_, StartResponse>> {
+    pub(crate) fn lend(py: Python<'_>, exchange: Arc<Exchange>) -> PyResult<Self> {
         if let Some(spare) = SPARE.take() {
-            spare.get().0.get().0.with(py, |place| *place = Some(exchange));
-            return Ok(spare.into_bound(py));
+            spare.write.get().0.with(py, |place| *place = Some(exchange));
+            return Ok(spare);
         }
-        let write = Py::new(py, Write(Slot::new(Some(exchange))))?;
-        Bound::new(py, StartResponse(write))
+        let write = Bound::new(py, Write(Slot::new(Some(exchange))))?;
+        let function = write.getattr("start_response")?.unbind();
+        Ok(StartResponse { function, write: write.unbind() })
+    }
+
+    /// What the callable is given.
+    pub(crate) fn function<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.function.bind(py)
     }
 
     /// Takes it back when its request has no more use for it. If the callable has kept it, or its `write`, it is that
     /// request's for ever.
-    pub(crate) fn take_back(lent: Bound<'_, StartResponse>) {
-        let write = lent.get().0.bind(lent.py());
-        if references(&lent) == 1 && references(write) == 1 {
-            let exchange = write.get().0.with(lent.py(), Option::take);
+    pub(crate) fn take_back(self, py: Python<'_>) {
+        // The function has a reference to `write`.
+        if references(self.function.bind(py)) == 1 && references(self.write.bind(py)) == 2 {
+            let exchange = self.write.get().0.with(py, Option::take);
             drop(exchange);
-            SPARE.set(Some(lent.unbind()));
+            SPARE.set(Some(self));
         }
     }
 }
@@ -65,22 +74,22 @@ impl Write {
 }
 
 #[pymethods]
-impl StartResponse {
+impl Write {
     #[pyo3(signature = (status, headers, /, exc_info=None))]
-    fn __call__(
-        &self,
-        py: Python<'_>,
-        status: &Bound<'_, PyAny>,
-        headers: &Bound<'_, PyAny>,
-        exc_info: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<Write>> {
+    fn start_response<'py>(
+        this: &Bound<'py, Self>,
+        status: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let py = this.py();
         let raised = exc_info.map(raised).transpose()?;
         let (head, refused) = match head(status, headers) {
             Ok(head) => (Some(head), None),
             Err(refused) => (None, Some(refused)),
         };
-        if self.0.get().with(py, |exchange| exchange.start(head, raised.is_some()))?? {
-            return refused.map_or_else(|| Ok(self.0.clone_ref(py)), Err);
+        if this.get().with(py, |exchange| exchange.start(head, raised.is_some()))?? {
+            return refused.map_or_else(|| Ok(this.clone()), Err);
         }
         // The head is sent. The exception goes on its way, and so the connection is cut (PEP 3333, "Error Handling").
         Err(match raised.flatten() {
@@ -91,6 +100,15 @@ impl StartResponse {
             }
             None => PyAssertionError::new_err("start_response was called again after the head was sent"),
         })
+    }
+
+    #[pyo3(signature = (data, /))]
+    fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let data = data
+            .cast::<PyBytes>()
+            .map_err(|_| PyTypeError::new_err(format!("write() takes bytes, not {}", data.get_type())))?;
+        let exchange = self.with(py, Arc::clone)?;
+        exchange.write(py, data)
     }
 }
 
@@ -165,16 +183,4 @@ fn text_of<'a, 'py>(object: &'a Bound<'py, PyAny>, what: &str) -> PyResult<&'a B
 
 fn refused(error: gateway_spec::Error) -> PyErr {
     PyValueError::new_err(error.chain())
-}
-
-#[pymethods]
-impl Write {
-    #[pyo3(signature = (data, /))]
-    fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let data = data
-            .cast::<PyBytes>()
-            .map_err(|_| PyTypeError::new_err(format!("write() takes bytes, not {}", data.get_type())))?;
-        let exchange = self.with(py, Arc::clone)?;
-        exchange.write(py, data)
-    }
 }

@@ -16,12 +16,8 @@ use pyo3::{
 use super::{Lint, stack, type_name};
 use crate::{error, start_response, text};
 
-pub(super) fn watch<'py>(
-    lint: &Arc<Lint>,
-    inner: Bound<'py, start_response::StartResponse>,
-) -> PyResult<Bound<'py, StartResponse>> {
-    let py = inner.py();
-    Bound::new(py, StartResponse { inner: inner.into_any().unbind(), lint: lint.clone() })
+pub(super) fn watch<'py>(lint: &Arc<Lint>, inner: &Bound<'py, PyAny>) -> PyResult<Bound<'py, StartResponse>> {
+    Bound::new(inner.py(), StartResponse { inner: inner.clone().unbind(), lint: lint.clone() })
 }
 
 /// Looks at the arguments, and calls the real one.
