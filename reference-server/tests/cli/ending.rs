@@ -32,6 +32,7 @@ fn a_second_signal_ends_everything_at_once() {
         assert_eq!(gateway.exit_code(), Some(code));
     }
 }
+
 #[test]
 #[cfg(feature = "python")]
 fn a_second_signal_counts_even_if_python_blocks_the_event_loop() {
@@ -53,6 +54,7 @@ fn a_second_signal_counts_even_if_python_blocks_the_event_loop() {
     }
     assert_eq!(gateway.exit_code(), Some(143));
 }
+
 /// A server that drains: it has been told to end, and a request that will not end keeps it.
 fn draining(signal: Signal) -> (Gateway, TcpStream) {
     let gateway = Gateway::start(&mut gateway(&["serve", "app:echo"]));

@@ -28,6 +28,7 @@ fn a_program_that_is_not_there_is_reported_with_its_path() {
     let mut command = gateway(&["serve", "-b", "127.0.0.1:0", "cgi:/no/such/program"]);
     assert_fails(&mut command, 3, &["cgi:/no/such/program", "No such file"]);
 }
+
 #[test]
 #[cfg(not(feature = "cgi"))]
 fn a_build_without_cgi_says_so() {

@@ -86,6 +86,7 @@ fn assert_common_log_format(line: &str, end: &str) {
     });
     assert_eq!(shape.as_deref(), Some("99/aaa/9999:99:99:99 +9999"), "{line}");
 }
+
 #[test]
 #[cfg(feature = "cgi")]
 fn programs_run_where_the_file_says() {
@@ -98,6 +99,7 @@ fn programs_run_where_the_file_says() {
     let gateway = Gateway::start(&mut gateway(&["serve", "-c", &file]));
     assert!(gateway.get("/cgi-bin/where").contains("\r\n/cgi-bin/where\n"));
 }
+
 #[test]
 #[cfg(feature = "python")]
 fn python_is_served_and_ends_as_python_does() {

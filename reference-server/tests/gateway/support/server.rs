@@ -31,6 +31,7 @@ pub(crate) struct Server {
     /// What it prints behind the line with its address.
     lines: Mutex<Receiver<String>>,
 }
+
 impl Gateway {
     /// Serves `targets`; paths and modules are looked up in the folder of the test applications.
     pub(crate) fn new<T: AsRef<OsStr>>(targets: impl IntoIterator<Item = T>) -> Self {
@@ -275,6 +276,7 @@ impl Drop for Server {
         }
     }
 }
+
 /// The processes that a process has started and that still run.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

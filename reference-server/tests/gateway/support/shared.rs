@@ -15,6 +15,7 @@ pub(crate) struct BothWays {
     threads: Shared,
     inline: Shared,
 }
+
 impl Shared {
     pub(crate) const fn new(start: fn() -> Server) -> Self {
         Shared { server: Mutex::new(Weak::new()), start }
