@@ -11,7 +11,7 @@ use std::{
 use super::{Miss, wrong};
 
 /// How long a server may be silent where it has something to say.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is received at most for one response: a server that never ends has failed as well.
 const LIMIT: usize = 64 << 20;

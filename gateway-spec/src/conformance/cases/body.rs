@@ -85,9 +85,11 @@ fn large_block(target: &Target) -> Outcome {
 
 /// The first block must be seen while the second is not there: either the second waits until we have told it that we
 /// have seen the first, or, on a server that serves one request at a time, for as long as it can.
-fn second_waits(target: &Target, version: &str) -> Outcome {
+pub(super) fn second_waits(target: &Target, at: &str, version: &str) -> Outcome {
     let key = target.key();
-    let path = url("hold", &[("key", &key), ("at", "block"), ("wait", "2000")]);
+    // Others are released, and then the machine may be a busy one.
+    let wait = if target.is_concurrent()? { "5000" } else { "2000" };
+    let path = url("hold", &[("key", &key), ("at", at), ("wait", wait)]);
     let mut conn = target.connect()?;
     let (prefix, host) = (target.prefix(), target.authority());
     conn.send(format!("GET {prefix}{path} HTTP/{version}\r\nHost: {host}\r\n\r\n"))?;
@@ -106,11 +108,11 @@ fn second_waits(target: &Target, version: &str) -> Outcome {
 }
 
 fn two_blocks(target: &Target) -> Outcome {
-    second_waits(target, "1.1")
+    second_waits(target, "block", "1.1")
 }
 
 fn two_blocks_to_old(target: &Target) -> Outcome {
-    second_waits(target, "1.0")
+    second_waits(target, "block", "1.0")
 }
 
 fn empty_blocks(target: &Target) -> Outcome {

@@ -1,14 +1,12 @@
 //! Section 10.1: how WSGI hosts call Python (G-10.1 to G-10.11).
 
-use std::time::Duration;
-
 use super::super::{
     Case, Outcome, Target, ensure,
     raw::{End, PATIENCE, quote},
     same,
     target::url,
 };
-use super::must;
+use super::{body::second_waits, must};
 
 const VARIABLES: &str = "PEP 3333, environ Variables";
 const SIDES: &str = "PEP 3333, The Server/Gateway Side";
@@ -155,13 +153,7 @@ fn write_too_much(target: &Target) -> Outcome {
 }
 
 fn two_writes(target: &Target) -> Outcome {
-    let key = target.key();
-    let mut conn = target.begin("GET", &url("hold", &[("key", &key), ("at", "write"), ("wait", "2000")]), "")?;
-    let seen = conn.sees(b"first", Duration::from_millis(1500));
-    let mut release = target.release(&key)?;
-    let response = conn.response("GET")?;
-    release.response("GET")?;
-    ensure(seen, || format!("the first write came only with the second: {}", response.told()))
+    second_waits(target, "write", "1.1")
 }
 
 fn empty_fixes_nothing(target: &Target) -> Outcome {
