@@ -57,16 +57,19 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// A folder that is made once for all runs of the tests, and again when `stamp` is another.
-pub(crate) fn prepared(name: &str, stamp: &[u8], make: impl FnOnce(&Path)) -> PathBuf {
+/// A folder that is made once for all runs of the tests, and again when `stamp` is another. What makes it may hold the
+/// lock too: a run that is killed leaves no process behind that writes to the folder while the next one makes it anew.
+pub(crate) fn prepared(name: &str, stamp: &[u8], make: impl FnOnce(&Path, &fs::File)) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // Another thread or process may be about to do the same.
     let lock = fs::File::create(folder.with_extension("lock")).unwrap();
     lock.lock().unwrap();
     let stamp_file = folder.with_extension("stamp");
     if !folder.is_dir() || fs::read(&stamp_file).unwrap_or_default() != stamp {
+        // Half of it is no folder for this stamp, nor for the last one.
+        let _ = fs::remove_file(&stamp_file);
         let _ = fs::remove_dir_all(&folder);
-        make(&folder);
+        make(&folder, &lock);
         fs::write(&stamp_file, stamp).unwrap();
     }
     folder

@@ -9,7 +9,7 @@ use super::{apps, prepared, python, run};
 /// Other processes write it: while a file is open for writing here, a program that is started elsewhere in this
 /// process may inherit it, and then it cannot be executed (ETXTBSY).
 pub(crate) fn folder() -> PathBuf {
-    prepared("cgi-bin", &stamp(), |folder| {
+    prepared("cgi-bin", &stamp(), |folder, _| {
         run(Command::new("cp").arg("-rp").arg(apps().join("cgi-bin")).arg(folder));
         // `env` would look for python3 in the PATH that programs are given, which may have another or none.
         let shebang = format!("1s|.*|#!{}|", python::executable());

@@ -1,6 +1,12 @@
 //! Python, and the packages that the frameworks' tests need.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
 
 use super::{apps, prepared, run};
 
@@ -25,9 +31,27 @@ pub(crate) fn version() -> String {
 pub(crate) fn packages() -> PathBuf {
     let requirements = apps().join("requirements.txt");
     let version = run(Command::new(interpreter()).args(["-c", "import sys; print(sys.prefix, sys.version)"]));
-    prepared("venv", &[fs::read(&requirements).unwrap(), version].concat(), |venv| {
-        run(Command::new(interpreter()).args(["-m", "venv"]).arg(venv));
-        let mut pip = Command::new(venv.join("bin/python"));
-        run(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements));
+    prepared("venv", &[fs::read(&requirements).unwrap(), version].concat(), |venv, lock| {
+        run(Command::new(interpreter()).args(["-m", "venv"]).arg(venv).stdin(lock.try_clone().unwrap()));
+        install(venv, &requirements, lock);
     })
+}
+
+/// Installs packages. The index, or the way to it, may be away for a moment, for longer than pip itself tries.
+fn install(venv: &Path, requirements: &Path, lock: &fs::File) {
+    let install = || {
+        let mut pip = Command::new(venv.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(requirements);
+        pip.stdin(lock.try_clone().unwrap());
+        pip
+    };
+    for pause in [1, 5, 20] {
+        let output = install().output().unwrap();
+        if output.status.success() {
+            return;
+        }
+        eprintln!("pip fails, and is tried again: {}", String::from_utf8_lossy(&output.stderr));
+        sleep(Duration::from_secs(pause));
+    }
+    run(&mut install());
 }
