@@ -50,8 +50,7 @@ fn applications_are_imported_once_and_everything_is_replaced_by_a_reload() {
     let gone = |pid: &u32| !is_running(&pid.to_string());
     wait_until("all others", || workers.iter().all(gone) && gone(&zygote));
     server.get("/version").expect(200, "two");
-    let tally = load.stop();
-    assert!(tally.failed.is_empty() && tally.answered > 20, "{tally:?}");
+    load.stop_after(20).assert_none_failed();
     zygote_and_workers(&server, 2);
 }
 

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread::sleep,
     time::Duration,
 };
@@ -29,6 +30,13 @@ def application(environ, start_response):
     return [body]
 ";
 
+/// How long an instance is stopped: longer than any of the proxies' timeouts, which in turn are longer than an instance
+/// takes on a busy machine.
+const STOPPED: Duration = Duration::from_secs(4);
+
+/// So many answers show that the proxy and its instances are at work.
+const ENOUGH: usize = 50;
+
 /// How many clients there are: so many requests run at once.
 const CLIENTS: usize = 8;
 
@@ -47,6 +55,7 @@ http {
     uwsgi_temp_path FOLDER/uwsgi;
     scgi_temp_path FOLDER/scgi;
     upstream instances {
+        keepalive_timeout 2s;
         server FIRST fail_timeout=1s;
         server SECOND fail_timeout=1s;
         server THIRD fail_timeout=1s;
@@ -58,22 +67,23 @@ http {
             proxy_pass http://instances;
             proxy_http_version 1.1;
             proxy_set_header Connection '';
-            proxy_connect_timeout 1s;
-            proxy_read_timeout 500ms;
+            proxy_connect_timeout 3s;
+            proxy_read_timeout 3s;
             proxy_next_upstream error timeout;
         }
     }
 }
 ";
 
-/// HAProxy asks the instances how they are, and repeats only what RETRY names.
+/// HAProxy asks the instances how they are, and repeats only what RETRY names. What idles for longer than a moment it does
+/// not use again, as a proxy should not whose server closes idle connections.
 const HAPROXY: &str = "
 defaults
     mode http
-    timeout connect 1s
-    timeout client 10s
-    timeout server 800ms
-    timeout check 200ms
+    timeout connect 3s
+    timeout client 60s
+    timeout server 3s
+    timeout check 2s
     retries 3
     option redispatch 1
     retry-on RETRY
@@ -84,7 +94,7 @@ frontend clients
 backend instances
     balance roundrobin
     option httpchk GET /
-    default-server check inter 200ms fall 1 rise 1
+    default-server check inter 200ms fall 1 rise 1 pool-purge-delay 500ms
     server first FIRST
     server second SECOND
     server third THIRD
@@ -121,12 +131,9 @@ impl Proxy {
     /// kept until then.
     fn failures_while<T>(&self, event: impl FnOnce() -> T) -> Vec<Failure> {
         let load = Load::start(self.address, &[("/", Kept, CLIENTS)]);
-        sleep(Duration::from_millis(300));
+        load.wait_for(ENOUGH);
         let _kept = event();
-        sleep(Duration::from_millis(300));
-        let tally = load.stop();
-        assert!(tally.answered > 50, "{tally:?}");
-        tally.failed
+        load.stop_after(2 * ENOUGH).failed
     }
 
     /// Waits until this worker is asked who it is.
@@ -156,7 +163,7 @@ impl Instance {
     fn start() -> Self {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("numbers.py"), APP).unwrap();
-        let server = serve(folder.path(), "127.0.0.2:0");
+        let server = serve(folder.path(), &format!("{}:0", own_address()));
         Instance { server, folder }
     }
 
@@ -194,7 +201,7 @@ impl Drop for Stopped {
 
 fn serve(folder: &Path, bind: &str) -> Server {
     let file = folder.join("gateway.toml");
-    let text = format!("chdir = '.'\nbind = '{bind}'\ndrain-idle = 1\n[mount]\n'/' = 'numbers:application'\n");
+    let text = format!("chdir = '.'\nbind = '{bind}'\ndrain-idle = 5\n[mount]\n'/' = 'numbers:application'\n");
     fs::write(&file, text).unwrap();
     Gateway::configured(&file).start()
 }
@@ -203,9 +210,17 @@ fn send(process: u32, signal: Signal) -> rustix::io::Result<()> {
     kill_process(Pid::from_raw(process.cast_signed()).unwrap(), signal)
 }
 
-/// Proxies cannot choose a port. No other test listens or connects at this address, whose ports stay free therefore.
+/// Proxies cannot choose a port. Nobody else listens or connects at this address, whose ports stay free therefore.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap()
+    TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap()
+}
+
+/// An address of the loopback that is given out once, by no other process of these tests.
+fn own_address() -> Ipv4Addr {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // There are 12 of them in a run. 127.0.0.0 to 127.127.255.255 are for others.
+    let [.., a, b, c] = (std::process::id() * 16 + COUNT.fetch_add(1, Relaxed)).to_be_bytes();
+    Ipv4Addr::new(127, a | 0x80, b, c)
 }
 
 /// What fails under load when one instance is killed, when one is stopped for a while, and when one is restarted.
@@ -218,7 +233,7 @@ fn failures(program: &str, arguments: &[&str], configuration: &str) -> [Vec<Fail
     let killed = proxy.failures_while(|| first.kill());
     let stopped = proxy.failures_while(|| {
         let _stopped = Stopped::new(worker);
-        sleep(Duration::from_secs(1));
+        sleep(STOPPED);
     });
     proxy.wait_for(worker);
     let restarted = proxy.failures_while(|| {

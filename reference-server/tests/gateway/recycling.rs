@@ -16,8 +16,7 @@ fn a_worker_is_replaced_after_its_requests_and_none_is_lost() {
     let load =
         Load::start(server.address(), &[("/sleep?0.01", Kept, 4), ("/sleep?0.01", New, 4), ("/sleep?2", New, 3)]);
     wait_until("six workers to be replaced", || server.log().matches("it has answered 100 requests").count() >= 6);
-    let tally = load.stop();
-    assert!(tally.failed.is_empty() && tally.answered > 500, "{tally:?}");
+    load.stop_after(500).assert_none_failed();
 }
 
 #[test]

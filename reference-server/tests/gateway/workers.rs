@@ -82,10 +82,9 @@ fn a_worker_that_is_killed_takes_only_its_own_requests_with_it() {
     server.wait_for_log("was ended by SIGKILL: somebody has killed it");
     wait_until("another one", || server.workers().len() == 2 && !server.workers().contains(&workers[0]));
     serving(&server, 2);
-    let tally = load.stop();
+    let tally = load.stop_after(20);
     // What waits in the kernel's backlog, and what others run, is not lost.
     assert!(tally.failed.len() <= 12 && tally.failed.iter().all(|failure| *failure == Failure::Reset), "{tally:?}");
-    assert!(tally.answered > 20, "{tally:?}");
 }
 
 #[test]

@@ -5,19 +5,26 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
-use super::PATIENCE;
+use super::{PATIENCE, wait_until};
 
 /// Each request has a number of its own, which an application may give back in a header of that name.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
+/// How long after a response a connection is used again. A server that drains may close it later than that, and a
+/// machine that is busy can keep a client from its next request for so long.
+const FRESH: Duration = Duration::from_millis(500);
+
 /// Clients at work.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
+    /// How many requests were answered up to now.
+    answered: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<Tally>>,
 }
 
@@ -55,13 +62,24 @@ pub(crate) enum Connections {
 impl Load {
     /// So many clients of each kind ask for their paths until they are stopped.
     pub(crate) fn start(address: SocketAddr, kinds: &[(&'static str, Connections, usize)]) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let kinds = kinds.iter().flat_map(|&(path, connections, count)| vec![(path, connections); count]);
         let clients = kinds.map(|(path, connections)| {
-            let stop = stop.clone();
-            thread::spawn(move || ask(address, path, connections, &stop))
+            let (stop, answered) = (stop.clone(), answered.clone());
+            thread::spawn(move || ask(address, path, connections, &stop, &answered))
         });
-        Load { clients: clients.collect(), stop }
+        Load { clients: clients.collect(), stop, answered }
+    }
+
+    /// Waits until so many requests, of all, were answered: a slow machine needs longer for them.
+    pub(crate) fn wait_for(&self, answered: usize) {
+        wait_until(&format!("{answered} answers"), || self.answered.load(Relaxed) >= answered);
+    }
+
+    /// Goes on until so many requests, of all, were answered.
+    pub(crate) fn stop_after(self, answered: usize) -> Tally {
+        self.wait_for(answered);
+        self.stop()
     }
 
     /// Lets running requests end, and sums up.
@@ -77,17 +95,28 @@ impl Load {
     }
 }
 
-fn ask(address: SocketAddr, path: &str, connections: Connections, stop: &AtomicBool) -> Tally {
+impl Tally {
+    #[track_caller]
+    pub(crate) fn assert_none_failed(&self) {
+        eprintln!("{} requests were answered", self.answered);
+        assert!(self.failed.is_empty(), "{} failed, and {} not: {:?}", self.failed.len(), self.answered, self.failed);
+    }
+}
+
+fn ask(address: SocketAddr, path: &str, connections: Connections, stop: &AtomicBool, answered: &AtomicUsize) -> Tally {
     let mut tally = Tally::default();
     let mut kept = None;
     while !stop.load(Relaxed) {
         match exchange(address, path, connections, &mut kept) {
-            Ok(()) => tally.answered += 1,
+            Ok(()) => {
+                tally.answered += 1;
+                answered.fetch_add(1, Relaxed);
+            }
             Err(failure) => {
                 kept = None;
                 tally.failed.push(failure);
                 // A server that is gone is not to be asked a thousand times a second.
-                thread::sleep(std::time::Duration::from_millis(10));
+                thread::sleep(Duration::from_millis(10));
             }
         }
     }
@@ -98,11 +127,11 @@ fn exchange(
     address: SocketAddr,
     path: &str,
     connections: Connections,
-    kept: &mut Option<TcpStream>,
+    kept: &mut Option<(TcpStream, Instant)>,
 ) -> Result<(), Failure> {
     let mut stream = match kept.take() {
-        Some(stream) => stream,
-        None => connect(address)?,
+        Some((stream, since)) if since.elapsed() < FRESH => stream,
+        _ => connect(address)?,
     };
     let close = if connections == Connections::New { "Connection: close\r\n" } else { "" };
     let number = NUMBER.fetch_add(1, Relaxed).to_string();
@@ -131,7 +160,7 @@ fn exchange(
         return Err(Failure::Wrong);
     }
     if connections == Connections::Kept && !head.contains("connection: close") {
-        *kept = Some(stream);
+        *kept = Some((stream, Instant::now()));
     }
     Ok(())
 }
