@@ -292,7 +292,7 @@ def empty_status(environ, start_response, argument):
 
 
 def wait_for(path):
-    for _ in range(3000):
+    for _ in range(12000):
         if os.path.exists(path):
             return
         time.sleep(0.01)

@@ -56,8 +56,11 @@ def reads(environ, start_response):
 def writes(environ, start_response):
     """More than a client that does not read can be sent."""
     write = start_response("200 OK", [("Content-Type", "text/plain")])
-    for _ in range(100):
-        write(b"x" * (1 << 20))
+    try:
+        for _ in range(100):
+            write(b"x" * (1 << 20))
+    finally:
+        environ["wsgi.errors"].write("writes no more\n")
     return []
 
 

@@ -18,7 +18,7 @@ def application(environ, start_response):
 
 
 def wait_for(path):
-    for _ in range(3000):
+    for _ in range(12000):
         if os.path.exists(path):
             return
         time.sleep(0.01)

@@ -31,7 +31,7 @@ def varies(environ, start_response):
     return [b'x' * next(count)]
 
 def sometimes(environ, start_response):
-    if next(count) > 10:
+    if next(count) > 4:
         start_response('200 OK', [('Content-Type', 'text/plain'), ('X-Path', environ['PATH_INFO'])])
         return [b'always the sane']
     return same(environ, start_response)
@@ -54,7 +54,7 @@ impl Comparison {
         fs::create_dir(folder.file("tmp")).unwrap();
         fs::write(folder.file("applications.py"), APPLICATIONS).unwrap();
         command.arg("compare").args(arguments);
-        for (option, little) in [("--duration", "0.1"), ("--rounds", "2"), ("--connections", "2")] {
+        for (option, little) in [("--duration", "0.3"), ("--rounds", "2"), ("--connections", "2")] {
             if !arguments.contains(&option) {
                 command.args([option, little]);
             }
@@ -103,8 +103,10 @@ fn left_out(list: &Value) -> BTreeMap<&str, &str> {
     list.as_array().unwrap().iter().map(|it| (it["name"].as_str().unwrap(), it["reason"].as_str().unwrap())).collect()
 }
 
+/// Whether all answers are right. On a machine that is very busy there may be none within the time.
 fn ranked(row: &Value) -> bool {
-    row["wrong"].is_null() && row["errors"] == 0 && row["requests"].as_u64().unwrap() > 0
+    let count = |name: &str| row[name].as_u64().unwrap();
+    row["wrong"].is_null() && row["errors"] == 0 && count("requests") + count("unanswered") > 0
 }
 
 /// A program in the folder `bin`.

@@ -3,10 +3,9 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    time::Duration,
 };
 
-use crate::support::{ECHOES, EVERYTHING, End, Gateway, files::pattern};
+use crate::support::{ECHOES, EVERYTHING, End, Gateway, PATIENCE, files::pattern};
 
 #[test]
 fn a_connection_serves_one_request_after_another() {
@@ -46,7 +45,7 @@ fn the_last_response_arrives_although_the_client_has_sent_more_than_its_request(
     let server = EVERYTHING.server();
     for _ in 0..20 {
         let mut client = TcpStream::connect(server.address()).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         // Both end early where the server resets the connection, and has every right to.
         let _ = client.write_all(&[&request[..], &[b'x'; 100_000]].concat());
@@ -221,8 +220,9 @@ fn head_is_get_without_the_body() {
         let head = client.response_to("HEAD");
         assert_eq!(head.status, get.status, "{path}");
         assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        // A program that takes its time is answered in chunks, by chance only one of the two.
         if let Some(length) = head.header("content-length") {
-            assert_eq!(Some(length), get.header("content-length"), "{path}");
+            assert_eq!(length, get.body.len().to_string(), "{path}");
         }
         assert!(client.response().text().contains("second"), "{path}: the connection is out of step");
     }

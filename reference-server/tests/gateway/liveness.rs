@@ -45,12 +45,12 @@ fn a_worker_whose_interpreter_is_held_is_replaced_after_its_stacks_are_logged() 
 
 #[test]
 fn slow_python_is_not_hung() {
-    let watched = start(&["--worker-timeout", "1", "--timeout", "3"]);
+    let watched = start(&["--worker-timeout", "2", "--timeout", "4"]);
     let before = pids(&watched);
     let mut spins = watched.server.connect();
     spins.send("GET /spins HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut sleeps = watched.server.connect();
-    sleeps.send("GET /sleeps?2.5 HTTP/1.1\r\nHost: a\r\n\r\n");
+    sleeps.send("GET /sleeps?3.5 HTTP/1.1\r\nHost: a\r\n\r\n");
     sleeps.response().expect(200, "quick");
     assert_eq!(spins.response().status, 504);
     watched.server.wait_for_log("while True:");
@@ -73,7 +73,7 @@ fn an_event_loop_that_stands_still_for_longer_than_calls_may_take_is_hung() {
 
 #[test]
 fn a_worker_whose_threads_are_all_lost_is_replaced() {
-    let watched = start(&["--threads", "2", "--timeout", "1"]);
+    let watched = start(&["--threads", "2", "--timeout", "2"]);
     let before = pids(&watched);
     let clients = [(); 2].map(|()| {
         let mut client = watched.server.connect();
@@ -85,6 +85,8 @@ fn a_worker_whose_threads_are_all_lost_is_replaced() {
     }
     watched.server.wait_for_log("as many of its calls as there are threads");
     watched.wait_for_workers(1, &before);
+    // Until then it accepts connections, too.
+    wait_until("the other is gone", || !pids(&watched).contains(&before[0]));
     watched.server.get("/quick").expect(200, "quick");
 }
 

@@ -123,7 +123,9 @@ fn applications_of_ones_own_are_compared_and_their_answers_checked() {
 
 #[test]
 fn a_peer_that_answers_wrongly_is_not_ranked() {
-    let mut comparison = Comparison::new(&["--adapters", "rust", "--peers=waitress,cheroot,granian"]);
+    // Other servers are told a port before they listen. Nobody is given one below 32768 by chance.
+    let port = (10_000 + std::process::id() % 20_000).to_string();
+    let mut comparison = Comparison::new(&["--adapters", "rust", "--peers=waitress,cheroot,granian", "--port", &port]);
     let server = format!(
         "#!{}
 import http.server, sys

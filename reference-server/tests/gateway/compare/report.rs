@@ -26,7 +26,7 @@ fn every_adapter_does_every_piece_of_work_rightly() {
     if !installed(&["cc", "perl", "python3"]) {
         return;
     }
-    let (report, code) = Comparison::new(&["--work", "all", "--rounds", "1"]).report();
+    let (report, code) = Comparison::new(&["--work", "all", "--duration", "0.1", "--rounds", "1"]).report();
     assert_eq!(code, 0);
     let tables = report["tables"].as_array().unwrap();
     let works: Vec<_> = tables.iter().map(|table| table["work"].as_str().unwrap()).collect();
@@ -154,7 +154,7 @@ fn what_became_slower_is_a_regression_and_the_same_again_is_none() {
     let (report, code) = against(&mut again);
     assert_eq!(code, 0, "{}", report["changes"]);
     assert_eq!(report["changes"]["rows"].as_array().unwrap().len(), 2);
-    write(&comparison, "for _ in range(100_000): pass");
+    write(&comparison, "for _ in range(1_000_000): pass");
     let mut slowed = comparison.again();
     let (report, code) = against(&mut slowed);
     assert_eq!(code, 1, "{}", report["changes"]);
