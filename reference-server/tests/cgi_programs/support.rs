@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Longer than anything here takes.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_secs(120);
 
 /// A running `gateway`, in whose folder is what it serves. It ends when this is dropped.
 pub(crate) struct Site {

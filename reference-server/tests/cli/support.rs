@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Longer than anything here takes, however busy the machine is.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const BOUND: Duration = Duration::from_secs(120);
 
 /// Variables that are not the command's own.
 const CUSTOMARY: [&str; 3] = ["PORT", "VIRTUAL_ENV", "WEB_CONCURRENCY"];

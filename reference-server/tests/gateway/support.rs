@@ -24,7 +24,7 @@ pub(crate) use server::{Gateway, Server};
 pub(crate) use shared::{BothWays, Shared};
 
 /// How long anything that must happen may take. Nothing is ever waited for in vain but by a test that fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The folder of the Python applications.
 pub(crate) fn apps() -> PathBuf {

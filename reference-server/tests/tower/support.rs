@@ -13,7 +13,7 @@ use gateway_spec::{App, Environ, ErrorLog, Host, LogSink, Response, Result, Star
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
 /// No test waits longer than this for something that must happen.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(120);
 
 /// A server that ends with this value.
 pub(crate) struct Running {

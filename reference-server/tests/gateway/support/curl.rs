@@ -11,7 +11,7 @@ pub(crate) fn curl(server: &Server, path: &str, arguments: &[&str]) -> String {
 
 pub(crate) fn curl_bytes(server: &Server, path: &str, arguments: &[&str]) -> Vec<u8> {
     run(Command::new("curl")
-        .args(["--silent", "--show-error", "--fail", "--max-time", "30"])
+        .args(["--silent", "--show-error", "--fail", "--max-time", "120"])
         .args(arguments)
         .arg(server.url(path)))
 }
