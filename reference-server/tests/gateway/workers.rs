@@ -68,7 +68,8 @@ fn connections_that_are_kept_spread_over_the_workers() {
         client.send("GET /pid HTTP/1.1\r\nHost: a\r\n\r\n");
         *served.get_mut(&client.response().text().parse().unwrap()).unwrap() += 1;
     }
-    assert!(served.values().all(|count| (20..=30).contains(count)), "{served:?}");
+    // Without sharing the quickest takes nearly all. One that a busy machine keeps from its turn is not waited for.
+    assert!(served.values().all(|count| (10..=50).contains(count)), "{served:?}");
 }
 
 #[test]
