@@ -71,8 +71,9 @@ pub(super) enum Hang {
 #[derive(Debug, Default)]
 pub(super) struct Liveness {
     sequence: u64,
-    /// For how long nothing new was published, on the supervisor's clock.
+    /// For how long nothing new was published, on the supervisor's clock; since it goes on, if it was stopped.
     silent: Duration,
+    was_stopped: bool,
     health: Health,
 }
 
@@ -92,7 +93,10 @@ impl Liveness {
         // One that has been stopped, or has hung, before it could say anything has said nothing new.
         let nothing = Snapshot::default();
         let snapshot = snapshot.unwrap_or(&nothing);
-        self.silent = if snapshot.sequence == self.sequence { self.silent + passed } else { Duration::ZERO };
+        // One that goes on may not have had its turn yet: that it was silent before says nothing.
+        let goes_on = std::mem::replace(&mut self.was_stopped, state == ProcessState::Stopped) && !self.was_stopped;
+        let is_silent = snapshot.sequence == self.sequence && !goes_on;
+        self.silent = if is_silent { self.silent + passed } else { Duration::ZERO };
         self.sequence = snapshot.sequence;
         let health = self.verdict(snapshot, state, patience);
         // Who is given up stays given up.
@@ -229,9 +233,9 @@ mod tests {
             liveness.look(Some(&last), ProcessState::Stopped, SECOND, &patience());
         }
         assert_eq!(liveness.health(), Health::Stopped);
-        // It was continued; until it publishes again nothing is known.
-        assert_eq!(liveness.look(Some(&last), ProcessState::Stopped, SECOND, &patience()), None);
-        assert_eq!(liveness.look(Some(&snapshot(8)), ProcessState::Runs, SECOND, &patience()), Some(Health::Sound));
+        // It was continued, and has not had its turn to publish yet.
+        assert_eq!(liveness.look(Some(&last), ProcessState::Runs, SECOND, &patience()), Some(Health::Sound));
+        assert_eq!(liveness.look(Some(&snapshot(8)), ProcessState::Runs, SECOND, &patience()), None);
     }
 
     #[test]
