@@ -80,7 +80,7 @@ pub(crate) struct Head {
 pub(crate) enum Rest {
     /// All of the body, and nothing to close.
     Whole(Bytes),
-    File(FileRange),
+    File(Box<FileRange>),
     /// Blocks may still come.
     More(Iteration),
     /// All blocks are in the exchange, and the iterable is closed.
@@ -227,7 +227,7 @@ impl Exchange {
         let was_written = self.lock().written;
         if !was_written && let Some(range) = file_wrapper::file_range(py, &result, self)? {
             self.ends_unwritten()?;
-            return Ok(Rest::File(range));
+            return Ok(Rest::File(Box::new(range)));
         }
         let mut iteration = Iteration { exchange: self.clone(), result: Some(result.clone().unbind()), iterator: None };
         match result.try_iter() {

@@ -111,12 +111,11 @@ async fn respond<A: App>(app: &A, environ: Environ, mut record: Record) -> HttpR
     let label = || Label { method: method.clone(), target: target.clone(), mount: 0, wait: None };
     record.see(&environ);
     let answered = call(app, environ, &mut record, label).await;
-    match answered.and_then(|response| response::guard(response, &method)) {
-        Ok(response) => {
-            if !response.body().is_whole() {
-                record.label(label());
-            }
-            response::recorded(response, record)
+    match answered.and_then(|response| Ok((response::look(response.headers())?, response))) {
+        Ok((found, response)) => {
+            let response = response::guard(response, &found, &method, record);
+            response.body().label(label);
+            response
         }
         Err(error) => {
             if error.kind() != Kind::Disconnected {
