@@ -12,7 +12,7 @@ use gateway_spec::{
     Connection, Environ, Error, ErrorLog, FileRange, Kind, Result, Status,
     blocking::{self, Blocking, Lane},
 };
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, uri::PathAndQuery};
 use pyo3::{
     exceptions::{PyAssertionError, PyConnectionResetError, PyRuntimeError, PyTypeError},
     prelude::*,
@@ -32,7 +32,7 @@ pub(crate) struct Exchange {
     callable: Arc<Callable>,
     connection: Arc<Connection>,
     method: Method,
-    uri: Uri,
+    target: Option<PathAndQuery>,
     /// How long a call of Python may take.
     limit: Option<Duration>,
     state: Mutex<State>,
@@ -95,7 +95,7 @@ impl Exchange {
             callable,
             connection: environ.connection().clone(),
             method: environ.method().clone(),
-            uri: environ.uri().clone(),
+            target: environ.uri().path_and_query().cloned(),
             limit,
             state: Mutex::default(),
         }
@@ -103,7 +103,7 @@ impl Exchange {
 
     /// The request, for the log.
     pub(crate) fn request(&self) -> String {
-        format!("{} {:?}", self.method, self.uri.to_string())
+        format!("{} {:?}", self.method, self.target.as_ref().map_or("", PathAndQuery::as_str))
     }
 
     pub(crate) fn callable(&self) -> &Callable {
