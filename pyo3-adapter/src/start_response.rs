@@ -41,9 +41,14 @@ thread_local! {
 /// Keeps what start_response can use of a request that is otherwise done with.
 pub(crate) fn recycle(mut environ: Environ) {
     let mut headers = environ.take_headers();
-    headers.clear();
-    HEADERS.set(Some(headers));
+    if headers.capacity() <= CAPACITY {
+        headers.clear();
+        HEADERS.set(Some(headers));
+    }
 }
+
+/// What some response has made larger is not dragged along: hyper hands its map to the connection's next request.
+const CAPACITY: usize = 256;
 
 impl StartResponse {
     /// Gives one out.
