@@ -103,7 +103,7 @@ impl App for Wsgi {
         let started = start_response.start(status, headers)?;
         Ok(match rest {
             Some(Rest::Whole(bytes)) => started.body(bytes),
-            Some(Rest::File(range)) => started.body(range),
+            Some(Rest::File(range)) => started.body(*range),
             Some(Rest::More(iteration)) => started.body(PyBody::pulling(exchange, iteration)),
             Some(Rest::End) => started.body(PyBody::ended(exchange)),
             Some(Rest::Failed(error)) => started.body(PyBody::failed(exchange, error)),
@@ -143,7 +143,9 @@ impl Callable {
     /// Calls the callable. Exceptions are logged here, where their traceback is.
     fn call(&self, py: Python<'_>, mut environ: Environ, exchange: &Arc<Exchange>) -> Result<Rest> {
         let lint = Lint::of(&environ);
-        let result = self.environs.dict(py, &mut environ).and_then(|dict| {
+        let dict = self.environs.dict(py, &mut environ);
+        start_response::recycle(environ);
+        let result = dict.and_then(|dict| {
             let start_response = start_response::StartResponse::lend(py, exchange.clone())?;
             let function = start_response.function(py);
             let callable = self.object.bind(py);

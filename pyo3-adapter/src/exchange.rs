@@ -12,7 +12,7 @@ use gateway_spec::{
     Connection, Environ, Error, ErrorLog, FileRange, Kind, Result, Status,
     blocking::{self, Blocking, Lane},
 };
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, uri::PathAndQuery};
 use pyo3::{
     exceptions::{PyAssertionError, PyConnectionResetError, PyRuntimeError, PyTypeError},
     prelude::*,
@@ -32,7 +32,7 @@ pub(crate) struct Exchange {
     callable: Arc<Callable>,
     connection: Arc<Connection>,
     method: Method,
-    uri: Uri,
+    target: Option<PathAndQuery>,
     /// How long a call of Python may take.
     limit: Option<Duration>,
     state: Mutex<State>,
@@ -80,7 +80,7 @@ pub(crate) struct Head {
 pub(crate) enum Rest {
     /// All of the body, and nothing to close.
     Whole(Bytes),
-    File(FileRange),
+    File(Box<FileRange>),
     /// Blocks may still come.
     More(Iteration),
     /// All blocks are in the exchange, and the iterable is closed.
@@ -95,7 +95,7 @@ impl Exchange {
             callable,
             connection: environ.connection().clone(),
             method: environ.method().clone(),
-            uri: environ.uri().clone(),
+            target: environ.uri().path_and_query().cloned(),
             limit,
             state: Mutex::default(),
         }
@@ -103,7 +103,7 @@ impl Exchange {
 
     /// The request, for the log.
     pub(crate) fn request(&self) -> String {
-        format!("{} {:?}", self.method, self.uri.to_string())
+        format!("{} {:?}", self.method, self.target.as_ref().map_or("", PathAndQuery::as_str))
     }
 
     pub(crate) fn callable(&self) -> &Callable {
@@ -227,7 +227,7 @@ impl Exchange {
         let was_written = self.lock().written;
         if !was_written && let Some(range) = file_wrapper::file_range(py, &result, self)? {
             self.ends_unwritten()?;
-            return Ok(Rest::File(range));
+            return Ok(Rest::File(Box::new(range)));
         }
         let mut iteration = Iteration { exchange: self.clone(), result: Some(result.clone().unbind()), iterator: None };
         match result.try_iter() {

@@ -4,7 +4,7 @@ mod known;
 
 use std::{cell::Cell, sync::Arc};
 
-use gateway_spec::{Status, is_hop_by_hop};
+use gateway_spec::{Environ, Status, is_hop_by_hop};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pyo3::{
     exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError},
@@ -34,7 +34,21 @@ struct Write(Slot<Arc<Exchange>>);
 thread_local! {
     /// The one that nobody has.
     static SPARE: Cell<Option<StartResponse>> = const { Cell::new(None) };
+    /// The memory of a request's headers, for those of a response.
+    static HEADERS: Cell<Option<HeaderMap>> = const { Cell::new(None) };
 }
+
+/// Keeps what start_response can use of a request that is otherwise done with.
+pub(crate) fn recycle(mut environ: Environ) {
+    let mut headers = environ.take_headers();
+    if headers.capacity() <= CAPACITY {
+        headers.clear();
+        HEADERS.set(Some(headers));
+    }
+}
+
+/// What some response has made larger is not dragged along: hyper hands its map to the connection's next request.
+const CAPACITY: usize = 256;
 
 impl StartResponse {
     /// Gives one out.
@@ -132,8 +146,9 @@ fn head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head>
         PyTypeError::new_err(format!("the headers must be a list of pairs, not {}", headers.get_type()))
     })?;
     let too_many = |_| PyValueError::new_err(format!("{} headers are more than a response can have", list.len()));
+    let mut map = HEADERS.take().unwrap_or_default();
     // The server adds one or two.
-    let mut map = HeaderMap::try_with_capacity(list.len() + 2).map_err(too_many)?;
+    map.try_reserve(list.len() + 2).map_err(too_many)?;
     for pair in list {
         let (name, value) = known::header(&pair, checked)?;
         map.try_append(name, value).map_err(too_many)?;

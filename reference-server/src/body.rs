@@ -12,7 +12,7 @@ use file::FileReader;
 use gateway_spec::{Body, Error, Result};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{record::Record, sendfile::Pieces};
+use crate::{record::Record, sendfile::Pieces, watch::Label};
 
 /// A body with the length that its response's head promises, if it promises one.
 pub(crate) struct Framed {
@@ -33,7 +33,7 @@ impl Framed {
     }
 
     /// Whether the body is there as a whole: nothing is to be waited for but the socket.
-    pub(crate) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         match &self.source {
             Source::Empty => true,
             Source::File(_) => false,
@@ -122,6 +122,13 @@ pub(crate) struct Guarded {
 impl Guarded {
     pub(crate) fn new(body: Framed, record: Record) -> Self {
         Guarded { body, record, unwritten: false, failure: None }
+    }
+
+    /// Says what the request is, if its response may take long to send: who asks then finds nobody who could tell.
+    pub(crate) fn label(&self, label: impl FnOnce() -> Label) {
+        if !self.body.is_whole() {
+            self.record.label(label());
+        }
     }
 
     fn poll_failure(&mut self) -> Poll<Option<Result<Frame<Bytes>>>> {

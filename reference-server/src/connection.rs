@@ -22,7 +22,7 @@ use crate::{
     io::Io,
     marks,
     record::Record,
-    request,
+    request::{self, Refusal},
     response::{self, HttpResponse},
     watch::{Command, Label, Registration, Watch},
 };
@@ -95,29 +95,26 @@ fn answer<A: App>(
         }
         Err(refused) => Err(refused),
     };
-    async move {
-        let mut response = match environ {
-            Ok(environ) => respond(&service.app, environ, record).await,
-            // The connection ends with it anyway.
-            Err(refused) => return Ok(response::refusal(&refused, record)),
-        };
-        say_if_last(&mut response, watch);
-        Ok(response)
-    }
+    respond(&service.app, environ, record, watch)
 }
 
-async fn respond<A: App>(app: &A, environ: Environ, mut record: Record) -> HttpResponse {
+async fn respond<A: App>(
+    app: &A,
+    environ: Result<Environ, Refusal>,
+    mut record: Record,
+    watch: &Watch,
+) -> Result<HttpResponse, Infallible> {
+    let environ = match environ {
+        Ok(environ) => environ,
+        // The connection ends with it anyway.
+        Err(refused) => return Ok(response::refusal(&refused, record)),
+    };
     let (method, target) = (environ.method().clone(), environ.uri().path_and_query().cloned());
     let label = || Label { method: method.clone(), target: target.clone(), mount: 0, wait: None };
     record.see(&environ);
     let answered = call(app, environ, &mut record, label).await;
-    match answered.and_then(|response| response::guard(response, &method)) {
-        Ok(response) => {
-            if !response.body().is_whole() {
-                record.label(label());
-            }
-            response::recorded(response, record)
-        }
+    let mut response = match answered.and_then(|response| Ok((response::look(response.headers())?, response))) {
+        Ok((found, response)) => response::guard(response, &found, &method, record),
         Err(error) => {
             if error.kind() != Kind::Disconnected {
                 let target = target.as_ref().map_or("", |target| target.as_str());
@@ -125,7 +122,10 @@ async fn respond<A: App>(app: &A, environ: Environ, mut record: Record) -> HttpR
             }
             response::failure(&error, record)
         }
-    }
+    };
+    response.body().label(label);
+    say_if_last(&mut response, watch);
+    Ok(response)
 }
 
 /// A server that is ending says so to its clients, for them to send their next requests elsewhere (RFC 9112, 9.6).

@@ -60,7 +60,7 @@ impl Record {
         }
     }
 
-    /// The response's body may take long to send: who asks then finds nobody who could tell.
+    /// Says what the request is, before anybody asks.
     pub(crate) fn label(&self, label: Label) {
         self.watch.request.tell(Label { mount: self.mount, ..label });
     }

@@ -59,13 +59,14 @@ fn check_target(parts: &mut Parts, limits: &Limits) -> Result<(), Refusal> {
     if target.len() > limits.target {
         return Err(Refusal(StatusCode::URI_TOO_LONG, "the request target is too long"));
     }
-    if target == "*" && parts.uri.authority().is_none() {
-        return if parts.method == Method::OPTIONS { Ok(()) } else { bad("only OPTIONS may have the target *") };
-    }
-    if !parts.uri.path().starts_with('/') {
-        return bad("the request target is no path");
-    }
-    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let Some(authority) = parts.uri.authority() else {
+        return match target {
+            "*" if parts.method != Method::OPTIONS => bad("only OPTIONS may have the target *"),
+            "*" => Ok(()),
+            _ if !parts.uri.path().starts_with('/') => bad("the request target is no path"),
+            _ => Ok(()),
+        };
+    };
     if !matches!(parts.uri.scheme_str(), Some("http" | "https")) || authority.as_str().contains('@') {
         return bad("the request target is no http URL");
     }
@@ -97,12 +98,12 @@ fn check_host(host: &HeaderValue) -> Result<(), Refusal> {
 fn is_host(host: &[u8]) -> bool {
     let name_end = match host {
         [b'[', ..] => host.iter().position(|&byte| byte == b']').map_or(0, |bracket| bracket + 1),
-        _ => host.iter().position(|&byte| byte == b':').unwrap_or(host.len()),
+        _ => host.iter().position(|&byte| !IN_NAME[usize::from(byte)]).unwrap_or(host.len()),
     };
     let (name, port) = host.split_at(name_end);
     let is_name = match name {
         [b'[', address @ .., b']'] => std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),
-        name => !name.is_empty() && name.iter().all(|&byte| IN_NAME[usize::from(byte)]),
+        name => !name.is_empty(),
     };
     let is_port = match port {
         [] => true,

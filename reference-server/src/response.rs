@@ -1,7 +1,7 @@
 //! The response guard: what an application must not do to the connection.
 
 use bytes::Bytes;
-use gateway_spec::{Body, Error, Kind, Response, Status, is_hop_by_hop};
+use gateway_spec::{Body, Error, Kind, Response, is_hop_by_hop};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 
@@ -16,25 +16,21 @@ const SERVER: HeaderValue = HeaderValue::from_static("gateway");
 /// What hyper is given: the response with the framing that HTTP demands of it.
 pub(crate) type HttpResponse = http::Response<Guarded>;
 
-/// Makes an application's response fit to be sent.
-///
-/// # Errors
-/// The application's Content-Length is no number, or there are several.
-pub(crate) fn guard(response: Response, method: &Method) -> Result<http::Response<Framed>, Error> {
+/// Makes an application's response fit to be sent, and puts the record of its request to it.
+pub(crate) fn guard(response: Response, found: &Found, method: &Method, record: Record) -> HttpResponse {
     let (status, mut headers, body) = response.into_parts();
-    let Found { declared, has_server, has_hop_by_hop } = look(&headers)?;
-    if has_hop_by_hop {
+    if found.has_hop_by_hop {
         let names: Vec<_> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
         names.iter().for_each(|name| drop(headers.remove(name)));
     }
-    let body = match (status.code(), declared) {
+    let body = match (status.code(), found.declared) {
         // These have no body whatever the application gives (RFC 9110, sections 6.4.1 and 8.6).
         (StatusCode::NO_CONTENT, _) => {
             headers.remove(header::CONTENT_LENGTH);
             Framed::empty()
         }
         (StatusCode::NOT_MODIFIED, _) => Framed::empty(),
-        _ if method == Method::HEAD => {
+        (_, declared) if method == Method::HEAD => {
             if let (None, Some(length)) = (declared, body.len().filter(|length| *length > 0)) {
                 headers.insert(header::CONTENT_LENGTH, length.into());
             }
@@ -43,57 +39,10 @@ pub(crate) fn guard(response: Response, method: &Method) -> Result<http::Respons
         (_, Some(length)) => Framed::of_length(body, length),
         (_, None) => Framed::new(body),
     };
-    if !has_server {
-        headers.insert(header::SERVER, SERVER);
+    if !found.has_server {
+        headers.append(header::SERVER, SERVER);
     }
-    Ok(assemble(status, headers, body))
-}
-
-/// The answer to an application's error. Its text is not for the client.
-pub(crate) fn failure(error: &Error, record: Record) -> HttpResponse {
-    let code = error.kind().status();
-    let response = plain(code, code.canonical_reason().unwrap_or_default(), error.kind() == Kind::RequestTimeout);
-    recorded(response, record)
-}
-
-/// The answer to a request that no application gets to see. The connection ends with it: what follows cannot be trusted.
-pub(crate) fn refusal(Refusal(code, reason): &Refusal, record: Record) -> HttpResponse {
-    let mut response = plain(*code, reason, true);
-    if *code == StatusCode::METHOD_NOT_ALLOWED {
-        // What is allowed depends on the application; an empty list is what remains to be said (RFC 9110, 10.2.1).
-        response
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-    }
-    recorded(response, record)
-}
-
-/// Puts the record of its request to a response that is ready to be sent.
-pub(crate) fn recorded(response: http::Response<Framed>, mut record: Record) -> HttpResponse {
-    record.answered(response.status(), response.headers());
-    response.map(|body| Guarded::new(body, record))
-}
-
-fn plain(code: StatusCode, text: &str, close: bool) -> http::Response<Framed> {
-    let body = Body::from(format!("{} {text}\n", code.as_str()));
-    let mut response = http::Response::new(Framed::new(body));
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::SERVER, SERVER);
-    if close {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if code == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
-fn assemble(status: Status, headers: HeaderMap, body: Framed) -> http::Response<Framed> {
-    let mut response = http::Response::new(body);
-    *response.status_mut() = status.code();
-    *response.headers_mut() = headers;
+    let mut response = assemble(status.code(), headers, body, record);
     // hyper writes `<none>` for codes that it does not know.
     let reason = match status.reason() {
         Some(reason) => Some(reason.as_bytes()),
@@ -106,15 +55,59 @@ fn assemble(status: Status, headers: HeaderMap, body: Framed) -> http::Response<
     response
 }
 
+/// The answer to an application's error. Its text is not for the client.
+pub(crate) fn failure(error: &Error, record: Record) -> HttpResponse {
+    let code = error.kind().status();
+    plain(code, code.canonical_reason().unwrap_or_default(), error.kind() == Kind::RequestTimeout, record)
+}
+
+/// The answer to a request that no application gets to see. The connection ends with it: what follows cannot be trusted.
+pub(crate) fn refusal(Refusal(code, reason): &Refusal, record: Record) -> HttpResponse {
+    plain(*code, reason, true, record)
+}
+
+fn plain(code: StatusCode, text: &str, close: bool, record: Record) -> HttpResponse {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::SERVER, SERVER);
+    if close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    match code {
+        // What is allowed depends on the application; these are what remains to be said (RFC 9110, section 15.5.6).
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            headers.insert(header::ALLOW, allowed);
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    assemble(code, headers, Framed::new(Body::from(format!("{} {text}\n", code.as_str()))), record)
+}
+
+fn assemble(code: StatusCode, headers: HeaderMap, body: Framed, mut record: Record) -> HttpResponse {
+    record.answered(code, &headers);
+    let mut response = http::Response::new(Guarded::new(body, record));
+    *response.status_mut() = code;
+    *response.headers_mut() = headers;
+    response
+}
+
 /// What the guard looks for among an application's headers, in one go.
 #[derive(Default)]
-struct Found {
+pub(crate) struct Found {
     declared: Option<u64>,
     has_server: bool,
     has_hop_by_hop: bool,
 }
 
-fn look(headers: &HeaderMap) -> Result<Found, Error> {
+/// Looks for it.
+///
+/// # Errors
+/// The application's Content-Length is no number, or there are several.
+pub(crate) fn look(headers: &HeaderMap) -> Result<Found, Error> {
     let mut found = Found::default();
     for (name, value) in headers {
         if name == header::CONTENT_LENGTH {

@@ -69,6 +69,22 @@ impl Environ {
     pub fn raw_headers(&self) -> &HeaderMap {
         &self.0.parts.headers
     }
+
+    /// Takes the headers out, leaving none: for adapters, which have no more use for them when they have passed them on,
+    /// and may have some for the map's memory.
+    ///
+    /// ```
+    /// # use gateway_spec::*;
+    /// /// An empty map, as large as the request's was.
+    /// fn recycled(environ: &mut Environ) -> http::HeaderMap {
+    ///     let mut headers = environ.take_headers();
+    ///     headers.clear();
+    ///     headers
+    /// }
+    /// ```
+    pub fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.0.parts.headers)
+    }
 }
 
 /// Whether a header gets into an environ.

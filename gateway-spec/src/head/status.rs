@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use http::StatusCode;
 
 use super::head_error;
@@ -98,7 +97,7 @@ impl Status {
 /// assert!(Reason::new(b"OK\r\nX-Injected: 1").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Reason(Bytes);
+pub struct Reason(Box<[u8]>);
 
 impl Reason {
     /// Checks and keeps `phrase`.
@@ -113,12 +112,9 @@ impl Reason {
     /// [`Kind::Head`] if it has a control character.
     pub fn new(phrase: &[u8]) -> Result<Self> {
         if phrase.iter().any(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
-            return Err(head_error(format!(
-                "reason phrase {:?} has a control character",
-                Bytes::copy_from_slice(phrase)
-            )));
+            return Err(head_error(format!("reason phrase \"{}\" has a control character", phrase.escape_ascii())));
         }
-        Ok(Reason(Bytes::copy_from_slice(phrase)))
+        Ok(Reason(phrase.into()))
     }
 
     /// The phrase as it goes onto the wire.
@@ -135,7 +131,7 @@ impl Reason {
 
 impl fmt::Debug for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        write!(f, "\"{}\"", self.0.escape_ascii())
     }
 }
 
