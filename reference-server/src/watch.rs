@@ -199,7 +199,13 @@ impl Watch {
     }
 
     pub(crate) fn write_progress(&self) {
-        self.write_wait.store(0, Relaxed);
+        if self.is_write_blocked() {
+            self.write_wait.store(0, Relaxed);
+            // Who takes the rest of a response does not idle meanwhile.
+            if self.is(Phase::Idle) {
+                self.enter(Phase::Idle);
+            }
+        }
         if self.fin.load(Relaxed) != 0 {
             self.last_write.store(self.clock.now(), Relaxed);
         }

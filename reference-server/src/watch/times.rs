@@ -20,7 +20,7 @@ impl Watch {
             self.order(Command::Drain);
         }
         let phase_over = match self.phase.load(Relaxed) {
-            phase if phase == Phase::Idle as u8 => over(since, limits.idle_time),
+            phase if phase == Phase::Idle as u8 => !self.is_write_blocked() && over(since, limits.idle_time),
             phase if phase == Phase::Head as u8 => over(since, limits.head_time),
             phase if phase == Phase::Linger as u8 => over(since, Duration::from_millis(LINGER_TIME)),
             _ => false,

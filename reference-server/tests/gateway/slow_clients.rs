@@ -1,6 +1,6 @@
 //! Clients that take their time: each has a limit, and none holds a thread of Python's.
 
-use std::{io::Write, net::TcpStream, thread, time::Duration};
+use std::{fs, io::Write, net::TcpStream, thread, time::Duration};
 
 use crate::support::{End, Gateway, Server, files::Signals, wait_until};
 
@@ -73,6 +73,30 @@ fn a_reader_that_stops_is_dropped_and_its_iterable_is_closed() {
         let head = client.head();
         assert_eq!(client.body(&head, "GET", |_| {}), End::Truncated);
     }
+}
+
+#[test]
+fn a_client_that_takes_its_time_for_the_rest_of_a_response_does_not_idle() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = folder.path().join("app.py");
+    let text =
+        "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [bytes(100_000_000)]";
+    fs::write(&app, text).unwrap();
+    let gateway = Gateway::new([format!("wsgi:{}:application", app.display())]).option("--keep-alive", "1");
+    let server = gateway.start();
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (head, mut received) = (client.head(), 0);
+    let end = client.body(&head, "GET", |block| {
+        // Twice as long as it may idle, with more to come than the kernel takes.
+        if received == 0 {
+            thread::park_timeout(Duration::from_secs(2));
+        }
+        received += block.len();
+    });
+    assert_eq!((end, received), (End::Complete, 100_000_000));
+    // From here on it idles.
+    assert!(client.closed());
 }
 
 #[test]

@@ -144,11 +144,13 @@ fn a_signal_to_end_after_an_upgrade_is_not_the_second_one() {
     client.send(format!("GET /sleeps?{} HTTP/1.1\r\nHost: a\r\n\r\n", signals.path()));
     wait_until("the application to be called", || signals.count("asleep-") == 1);
     server.signal(Signal::USR2);
-    let _successor = Successor::of(&server, 0);
+    let successor = Successor::of(&server, 0);
     server.signal(Signal::TERM);
     server.wait_for_log("a second signal ends them at once");
+    drop(successor);
     signals.give("wake");
     client.response().expect(200, "awake");
+    assert!(!server.log().contains("this one goes on"), "{}", server.log());
     assert_eq!(server.exit().code(), Some(0));
 }
 

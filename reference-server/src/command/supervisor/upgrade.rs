@@ -75,7 +75,9 @@ impl Upgrade {
     pub(super) fn ended(&mut self, pid: Pid, cause: &str) {
         if self.successor.as_ref().is_some_and(|(successor, _)| *successor == pid) {
             self.successor = None;
-            tracing::error!("the new supervisor (process {pid}) {cause}; this one goes on");
+            if !self.taken_over {
+                tracing::error!("the new supervisor (process {pid}) {cause}; this one goes on");
+            }
         }
     }
 }
