@@ -11,7 +11,7 @@ use std::{
 };
 
 use gateway_spec::{App, Connection, Environ, Error, Kind, Response, Result, StartResponse};
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Version, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
@@ -86,6 +86,7 @@ fn answer<A: App>(
     }
     let (mut parts, body) = request.into_parts();
     let entry = service.access_log.as_ref().map(|log| log.entry(connection.remote_addr(), &parts));
+    watch.set_chunks(parts.version != Version::HTTP_10);
     let input = input(body, watch, service.limits.body);
     let record = Record::begin(watch, entry);
     let environ = match request::check(&mut parts, !input.is_empty(), &service.limits) {

@@ -85,6 +85,8 @@ pub(crate) struct Watch {
     last_write: AtomicU64,
     fin: AtomicU64,
     command: AtomicU8,
+    /// A response without a length is sent in chunks; else only the connection's end shows its end (HTTP/1.0).
+    chunks: AtomicBool,
     /// A response broke off whose end only the connection's end could have shown.
     reset: AtomicBool,
     /// The connection ends with this response, as its client has asked.
@@ -116,6 +118,7 @@ impl Watch {
             last_write: AtomicU64::new(0),
             fin: AtomicU64::new(0),
             command: AtomicU8::new(Command::Serve as u8),
+            chunks: AtomicBool::new(true),
             reset: AtomicBool::new(false),
             last: AtomicBool::new(false),
             task: Mutex::new(None),
@@ -236,8 +239,14 @@ impl Watch {
         self.last.load(Relaxed) && self.is(Phase::Idle) && self.body_is(BodyState::Received)
     }
 
+    pub(crate) fn set_chunks(&self, chunks: bool) {
+        self.chunks.store(chunks, Relaxed);
+    }
+
+    /// A response without a length broke off. In chunks that shows: the last is missing. A reset would throw away what the
+    /// kernel has not sent yet.
     pub(crate) fn break_off(&self) {
-        self.reset.store(true, Relaxed);
+        self.reset.store(!self.chunks.load(Relaxed), Relaxed);
     }
 
     pub(crate) fn is_broken_off(&self) -> bool {
