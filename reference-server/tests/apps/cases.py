@@ -578,6 +578,16 @@ def ignores(environ, start_response, argument):
     return [b"ignored"]
 
 
+KEPT = []
+
+
+def keeps(environ, start_response, argument):
+    """The environ outlives the request, as one does that is part of a cycle of references."""
+    KEPT.append(environ)
+    start_response("200 OK", PLAIN)
+    return [b"kept"]
+
+
 def refuses(environ, start_response, argument):
     start_response("401 Unauthorized", [*PLAIN, ("WWW-Authenticate", "Basic")])
     return [b"who?"]
