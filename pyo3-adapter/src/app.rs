@@ -100,6 +100,9 @@ impl App for Wsgi {
         let Some(Head { status, headers }) = exchange.take_head()? else {
             return Err(Error::new("the callable returned without having called start_response"));
         };
+        if !matches!(rest, Some(Rest::Whole(_) | Rest::File(_))) {
+            exchange.promise(&headers);
+        }
         let started = start_response.start(status, headers)?;
         Ok(match rest {
             Some(Rest::Whole(bytes)) => started.body(bytes),

@@ -1,6 +1,7 @@
 //! The blocks of an iterable as a response's body.
 
 use std::{
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -63,21 +64,25 @@ impl PyBody {
         PyBody { exchange, source: Source::Failed(error), sending: false, asked: false }.into()
     }
 
+    /// The job that makes the next blocks.
+    fn pull(&self, iteration: Iteration) -> impl FnOnce() -> Result<Rest> + Send + 'static {
+        let exchange = self.exchange.clone();
+        move || {
+            Python::attach(|py| {
+                let pulled = overtime::limited(py, exchange.limit(), &exchange, || iteration.pull(py));
+                pulled.map_err(|error| exchange.failed(py, &error))
+            })
+        }
+    }
+
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        match std::mem::replace(&mut self.source, Source::Over) {
+        match mem::replace(&mut self.source, Source::Over) {
             Source::Over => Poll::Ready(Ok(())),
             Source::Failed(error) => Poll::Ready(Err(error)),
             Source::Waiting(iteration) if iteration.is_exhausted() => Poll::Ready(Ok(())),
             Source::Waiting(iteration) => {
-                let exchange = self.exchange.clone();
                 let (host, lane) = (self.exchange.host(), self.exchange.lane().clone());
-                let pull = move || {
-                    Python::attach(|py| {
-                        let pulled = overtime::limited(py, exchange.limit(), &exchange, || iteration.pull(py));
-                        pulled.map_err(|error| exchange.failed(py, &error))
-                    })
-                };
-                let job = blocking::run(&**host, lane, Admission::Continue, pull);
+                let job = blocking::run(&**host, lane, Admission::Continue, self.pull(iteration));
                 self.source = Source::Running(Box::pin(job));
                 self.poll_source(cx)
             }
@@ -128,7 +133,14 @@ impl http_body::Body for PyBody {
 
 impl Drop for PyBody {
     fn drop(&mut self) {
-        self.exchange.close(!self.asked);
+        let is_complete = self.exchange.close(!self.asked);
+        let Source::Waiting(iteration) = mem::replace(&mut self.source, Source::Over) else { return };
+        if is_complete && !iteration.is_exhausted() {
+            // The client has all that it was promised. What the iterable does after its last block it does all the same, and
+            // should it have another one, the log tells.
+            let pull = self.pull(iteration);
+            blocking::detach(&**self.exchange.host(), self.exchange.lane().clone(), move || drop(pull()));
+        }
     }
 }
 

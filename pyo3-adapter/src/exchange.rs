@@ -12,7 +12,7 @@ use gateway_spec::{
     Connection, Environ, Error, ErrorLog, FileRange, Kind, Result, Status,
     blocking::{self, Blocking, Lane},
 };
-use http::{HeaderMap, Method, uri::PathAndQuery};
+use http::{HeaderMap, Method, header, uri::PathAndQuery};
 use pyo3::{
     exceptions::{PyAssertionError, PyConnectionResetError, PyRuntimeError, PyTypeError},
     prelude::*,
@@ -54,6 +54,8 @@ struct State {
     ended: bool,
     /// The body is gone: nobody takes another block.
     closed: bool,
+    /// How many bytes the client still waits for; `None` if there was no Content-Length.
+    owed: Option<u64>,
     /// The response has no body, whatever is written: that of HEAD, for one.
     bodiless: bool,
     /// A block was thrown away that belonged to a body.
@@ -200,6 +202,12 @@ impl Exchange {
         state.sent = true;
         if state.closed {
             state.lost = !state.bodiless;
+            if state.is_complete() {
+                // Once is enough.
+                state.owed = None;
+                drop(state);
+                self.exceeded();
+            }
             return Ok(true);
         }
         state.bytes += block.len();
@@ -297,6 +305,18 @@ impl Exchange {
         Ok(state.head.take())
     }
 
+    /// What the head promises of the body.
+    pub(crate) fn promise(&self, headers: &HeaderMap) {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        self.lock().owed = length;
+    }
+
+    /// The application gave more than it promised (PEP 3333, "Handling the Content-Length Header").
+    fn exceeded(&self) {
+        self.log()
+            .write(&format!("{}: there is more than the Content-Length says, which was not sent\n", self.request()));
+    }
+
     /// The next block, `None` after the last; pending if neither is known yet, and then `waker` is woken when it is.
     pub(crate) fn poll_block(&self, waker: &Waker) -> Poll<Option<Result<Bytes>>> {
         let mut state = self.lock();
@@ -306,6 +326,8 @@ impl Exchange {
         if let Some(block) = state.blocks.pop_front() {
             let was_full = state.is_full_with(block.len());
             state.bytes -= block.len();
+            // What is more than that, the server cuts off and tells.
+            state.owed = state.owed.and_then(|owed| owed.checked_sub(block.len() as u64));
             if was_full {
                 state.wake_writers();
             }
@@ -318,13 +340,20 @@ impl Exchange {
         Poll::Pending
     }
 
-    /// The body is gone; if it was never asked for a block, the response has none.
-    pub(crate) fn close(&self, bodiless: bool) {
+    /// The body is gone; if it was never asked for a block, the response has none. Says whether the client has got all
+    /// that it was promised.
+    pub(crate) fn close(&self, bodiless: bool) -> bool {
         let mut state = self.lock();
         state.bodiless = bodiless;
         state.close();
         state.waiting = None;
+        let (is_complete, is_too_much) = (state.is_complete(), !state.blocks.is_empty());
         state.blocks.clear();
+        drop(state);
+        if is_complete && is_too_much {
+            self.exceeded();
+        }
+        is_complete
     }
 
     /// Nothing that can panic, and nothing of Python's, is done under this lock.
@@ -346,6 +375,10 @@ impl State {
         self.closed = true;
         self.lost |= !self.bodiless && !self.blocks.is_empty();
         self.wake_writers();
+    }
+
+    fn is_complete(&self) -> bool {
+        self.owed == Some(0) && !self.bodiless
     }
 
     fn wake_writers(&mut self) {

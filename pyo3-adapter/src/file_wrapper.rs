@@ -72,6 +72,8 @@ fn open_file(filelike: &Bound<'_, PyAny>) -> Option<(File, u64)> {
     if !reads_its_descriptor(filelike).ok()? {
         return None;
     }
+    // What was written to it may be in its buffer still.
+    filelike.call_method0(intern!(filelike.py(), "flush")).ok()?;
     let descriptor: i32 = filelike.call_method0("fileno").ok()?.extract().ok()?;
     let offset: u64 = filelike.call_method0("tell").ok()?.extract().ok()?;
     if descriptor < 0 {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use gateway_spec::{App, Connection, Environ, Error, Kind, Response, Result, StartResponse};
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Version, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
@@ -24,7 +24,7 @@ use crate::{
     record::Record,
     request::{self, Refusal},
     response::{self, HttpResponse},
-    watch::{Command, Label, Registration, Watch},
+    watch::{BodyState, Command, Label, Registration, Watch},
 };
 
 /// What the connections of a server share.
@@ -63,6 +63,7 @@ pub(crate) async fn serve<A: App>(
             }
             _ => {}
         }
+        watch.discard_unread(cx);
         http.as_mut().poll(cx)
     });
     let result = result.await;
@@ -86,14 +87,19 @@ fn answer<A: App>(
     }
     let (mut parts, body) = request.into_parts();
     let entry = service.access_log.as_ref().map(|log| log.entry(connection.remote_addr(), &parts));
-    let input = input(body, watch, service.limits.body);
+    watch.set_chunks(parts.version != Version::HTTP_10);
+    let input = input(body, &parts, watch, service.limits.body);
     let record = Record::begin(watch, entry);
     let environ = match request::check(&mut parts, !input.is_empty(), &service.limits) {
         Ok(is_last) => {
             watch.set_last(is_last);
             Ok(Environ::new(parts, input, connection.clone()))
         }
-        Err(refused) => Err(refused),
+        // The connection ends with it.
+        Err(refused) => {
+            watch.set_last(true);
+            Err(refused)
+        }
     };
     respond(&service.app, environ, record, watch)
 }
@@ -106,7 +112,6 @@ async fn respond<A: App>(
 ) -> Result<HttpResponse, Infallible> {
     let environ = match environ {
         Ok(environ) => environ,
-        // The connection ends with it anyway.
         Err(refused) => return Ok(response::refusal(&refused, record)),
     };
     let (method, target) = (environ.method().clone(), environ.uri().path_and_query().cloned());
@@ -128,9 +133,10 @@ async fn respond<A: App>(
     Ok(response)
 }
 
-/// A server that is ending says so to its clients, for them to send their next requests elsewhere (RFC 9112, 9.6).
+/// A server that is ending says so to its clients, for them to send their next requests elsewhere (RFC 9112, 9.6). And
+/// who was not told to continue need not send a body only for the connection's sake (RFC 9110, section 10.1.1).
 fn say_if_last(response: &mut HttpResponse, watch: &Watch) {
-    if watch.is_draining() {
+    if watch.is_draining() || watch.body_is(BodyState::Unasked) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }

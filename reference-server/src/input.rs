@@ -5,50 +5,44 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use gateway_spec::{Error, Input, Kind, Result};
+use http::{Version, header, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::watch::{BodyState, Watch};
 
 /// Takes over hyper's body for the application, and tells the watch that a request has begun.
-pub(crate) fn input(body: Incoming, watch: &Arc<Watch>, limit: u64) -> Input {
+pub(crate) fn input(body: Incoming, parts: &Parts, watch: &Arc<Watch>, limit: u64) -> Input {
     if body.is_end_stream() {
         watch.begin(BodyState::Received);
         return Input::empty();
     }
-    watch.begin(BodyState::Open);
-    Input::new(Watched { body, watch: watch.clone(), room: limit, over: false })
+    let waits = parts.headers.contains_key(header::EXPECT) && parts.version != Version::HTTP_10;
+    let number = watch.begin(if waits { BodyState::Unasked } else { BodyState::Open });
+    Input::new(Watched { body: Some(body), number, watch: watch.clone(), room: limit, failed: false })
 }
 
 struct Watched {
-    body: Incoming,
+    /// None when all of it has arrived.
+    body: Option<Incoming>,
+    /// Which of the connection's requests it belongs to.
+    number: u64,
     watch: Arc<Watch>,
     /// How many more bytes are allowed.
     room: u64,
-    over: bool,
+    /// It broke off, is malformed or too large: no request can follow it.
+    failed: bool,
 }
 
 impl Watched {
-    fn end(&mut self) {
-        self.over = true;
-        self.watch.set_body(BodyState::Received);
-    }
-}
-
-impl Body for Watched {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending if self.watch.body_pending(cx.waker()) => {
                 return Poll::Ready(Some(Err(Kind::RequestTimeout.into())));
@@ -59,7 +53,7 @@ impl Body for Watched {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 self.watch.body_progress(bytes);
-                if self.body.is_end_stream() {
+                if body.is_end_stream() {
                     self.end();
                 }
                 match self.room.checked_sub(bytes as u64) {
@@ -78,19 +72,36 @@ impl Body for Watched {
         })
     }
 
+    fn end(&mut self) {
+        self.body = None;
+        self.watch.set_body(BodyState::Received);
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        self.watch.ask_for_body();
+        let frame = ready!(self.poll_body(cx));
+        self.failed |= matches!(frame, Some(Err(_)));
+        Poll::Ready(frame)
+    }
+
     fn is_end_stream(&self) -> bool {
-        self.over
+        self.body.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if !self.over {
-            self.watch.set_body(BodyState::Abandoned);
+        if let Some(body) = self.body.take() {
+            self.watch.abandon(self.number, Some(body).filter(|_| !self.failed));
         }
     }
 }

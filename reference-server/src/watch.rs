@@ -6,19 +6,23 @@
 mod registry;
 mod request;
 mod times;
+mod unread;
 
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    task::Waker,
+    task::{Context, Waker},
 };
+
+use hyper::body::Incoming;
 
 use crate::{access_log::Entry, scoreboard::Counters, sendfile::Pieces};
 
 use registry::Clock;
 use request::WatchedRequest;
+use unread::Unread;
 
 pub(crate) use registry::{Registration, Registry};
 pub(crate) use request::Label;
@@ -44,6 +48,8 @@ pub(crate) enum Phase {
 pub(crate) enum BodyState {
     /// All of it, or there is none.
     Received,
+    /// It comes when the client is told to continue, which it is when the application reads.
+    Unasked,
     /// More is to come.
     Open,
     /// More was to come when the application lost interest.
@@ -74,6 +80,9 @@ pub(crate) struct Watch {
     phase: AtomicU8,
     phase_since: AtomicU64,
     body: AtomicU8,
+    /// How many requests have begun.
+    requests: AtomicU64,
+    unread: Unread,
     /// The application waits for the body since then.
     body_wait: AtomicU64,
     /// How long it has waited before that.
@@ -85,6 +94,8 @@ pub(crate) struct Watch {
     last_write: AtomicU64,
     fin: AtomicU64,
     command: AtomicU8,
+    /// A response without a length is sent in chunks; else only the connection's end shows its end (HTTP/1.0).
+    chunks: AtomicBool,
     /// A response broke off whose end only the connection's end could have shown.
     reset: AtomicBool,
     /// The connection ends with this response, as its client has asked.
@@ -108,6 +119,8 @@ impl Watch {
             phase: AtomicU8::new(Phase::Idle as u8),
             phase_since: AtomicU64::new(now),
             body: AtomicU8::new(BodyState::Received as u8),
+            requests: AtomicU64::new(0),
+            unread: Unread::default(),
             body_wait: AtomicU64::new(0),
             body_waited: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
@@ -116,6 +129,7 @@ impl Watch {
             last_write: AtomicU64::new(0),
             fin: AtomicU64::new(0),
             command: AtomicU8::new(Command::Serve as u8),
+            chunks: AtomicBool::new(true),
             reset: AtomicBool::new(false),
             last: AtomicBool::new(false),
             task: Mutex::new(None),
@@ -156,16 +170,19 @@ impl Watch {
         self.phase_since.store(self.clock.now(), Relaxed);
     }
 
-    /// A request's head is complete; its body has this state.
-    pub(crate) fn begin(&self, body: BodyState) {
+    /// A request's head is complete; its body has this state. Returns which of the connection's requests it is.
+    pub(crate) fn begin(&self, body: BodyState) -> u64 {
         self.enter(Phase::Busy);
         self.body.store(body as u8, Relaxed);
-        if body == BodyState::Open {
+        let number = self.requests.load(Relaxed) + 1;
+        self.requests.store(number, Relaxed);
+        if body != BodyState::Received {
             self.body_wait.store(0, Relaxed);
             self.body_waited.store(0, Relaxed);
             self.body_bytes.store(0, Relaxed);
             self.body_late.store(false, Relaxed);
         }
+        number
     }
 
     pub(crate) fn body_is(&self, state: BodyState) -> bool {
@@ -175,6 +192,33 @@ impl Watch {
     pub(crate) fn set_body(&self, state: BodyState) {
         self.body.store(state as u8, Relaxed);
         self.body_wait.store(0, Relaxed);
+    }
+
+    /// The application reads.
+    pub(crate) fn ask_for_body(&self) {
+        if self.body_is(BodyState::Unasked) {
+            self.set_body(BodyState::Open);
+        }
+    }
+
+    /// The application has no use for the rest of its body. Where the connection may go on, that is read and thrown away.
+    pub(crate) fn abandon(&self, number: u64, rest: Option<Incoming>) {
+        if number != self.requests.load(Relaxed) || self.body_is(BodyState::Unasked) {
+            return;
+        }
+        self.set_body(BodyState::Abandoned);
+        let is_last = self.last.load(Relaxed) || self.is_draining() || !self.chunks.load(Relaxed);
+        if let Some(rest) = rest.filter(|_| !is_last) {
+            self.unread.put(rest);
+            wake(&self.task);
+        }
+    }
+
+    /// Reads on in what the application has left.
+    pub(crate) fn discard_unread(&self, cx: &mut Context<'_>) {
+        if self.body_is(BodyState::Abandoned) && self.unread.discard(cx) {
+            self.set_body(BodyState::Received);
+        }
     }
 
     /// A block of the body has arrived.
@@ -242,8 +286,14 @@ impl Watch {
         self.last.load(Relaxed) && self.is(Phase::Idle) && self.body_is(BodyState::Received)
     }
 
+    pub(crate) fn set_chunks(&self, chunks: bool) {
+        self.chunks.store(chunks, Relaxed);
+    }
+
+    /// A response without a length broke off. In chunks that shows: the last is missing. A reset would throw away what the
+    /// kernel has not sent yet.
     pub(crate) fn break_off(&self) {
-        self.reset.store(true, Relaxed);
+        self.reset.store(!self.chunks.load(Relaxed), Relaxed);
     }
 
     pub(crate) fn is_broken_off(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use super::{Command, Phase, Watch, wake};
+use super::{BodyState, Command, Phase, Watch, wake};
 use crate::Limits;
 
 /// How long a request's body may be waited for in all before its rate counts.
@@ -20,7 +20,7 @@ impl Watch {
             self.order(Command::Drain);
         }
         let phase_over = match self.phase.load(Relaxed) {
-            phase if phase == Phase::Idle as u8 => !self.is_write_blocked() && over(since, limits.idle_time),
+            phase if phase == Phase::Idle as u8 => !self.is_write_blocked() && over(since, self.idle_time(limits)),
             phase if phase == Phase::Head as u8 => over(since, limits.head_time),
             phase if phase == Phase::Linger as u8 => over(since, Duration::from_millis(LINGER_TIME)),
             _ => false,
@@ -37,6 +37,14 @@ impl Watch {
         if over(wait, limits.body_time) || (wait != 0 && self.is_trickle(now - wait.min(now), limits.body_rate)) {
             self.body_late.store(true, Relaxed);
             wake(&self.body_reader);
+        }
+    }
+
+    /// How long nothing needs to happen. A request's body that nobody reads holds up the next request.
+    fn idle_time(&self, limits: &Limits) -> Duration {
+        match self.body_is(BodyState::Abandoned) || self.body_is(BodyState::Unasked) {
+            true => Duration::from_millis(LINGER_TIME).min(limits.idle_time),
+            false => limits.idle_time,
         }
     }
 

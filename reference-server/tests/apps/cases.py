@@ -517,6 +517,17 @@ def file_wrapper_of_upper_case(environ, start_response, argument):
     return environ["wsgi.file_wrapper"](Upper(f"{argument}/file"))
 
 
+def file_wrapper_of_unwritten(environ, start_response, argument):
+    """A file of which a part is in a buffer of its own, where seeking back leaves it."""
+    file = open(f"{argument}/file", "r+b")
+    file.read(1)
+    file.seek(0)
+    file.write(b"TE")
+    file.seek(0)
+    start_response("200 OK", PLAIN)
+    return environ["wsgi.file_wrapper"](file)
+
+
 def file_wrapper_of_replaced_read(environ, start_response, argument):
     file = open(f"{argument}/file", "rb")
     read = file.read
@@ -565,6 +576,16 @@ def echo_length(environ, start_response, argument):
 def ignores(environ, start_response, argument):
     start_response("200 OK", PLAIN)
     return [b"ignored"]
+
+
+KEPT = []
+
+
+def keeps(environ, start_response, argument):
+    """The environ outlives the request, as one does that is part of a cycle of references."""
+    KEPT.append(environ)
+    start_response("200 OK", PLAIN)
+    return [b"kept"]
 
 
 def refuses(environ, start_response, argument):

@@ -105,6 +105,12 @@ def later(environ, start_response, throw):
     throw()
 
 
+def after_much(environ, start_response, throw):
+    start_response("200 OK", PLAIN)
+    yield b"x" * 200_000
+    throw()
+
+
 def after_write(environ, start_response, throw):
     start_response("200 OK", PLAIN)(b"begun")
     throw()
@@ -134,7 +140,10 @@ def in_close(environ, start_response, throw):
     return Blocks(at_close=throw)
 
 
-RAISES = {case.__name__: case for case in [in_call, after_start, at_first, later, after_write, in_iter, in_close]}
+RAISES = {
+    case.__name__: case
+    for case in [in_call, after_start, at_first, later, after_much, after_write, in_iter, in_close]
+}
 
 
 # --- what is kept ---

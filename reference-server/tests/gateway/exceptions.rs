@@ -75,6 +75,20 @@ fn after_the_head_every_exception_cuts_the_response_off_and_is_logged() {
 }
 
 #[test]
+fn what_was_given_out_before_an_exception_arrives() {
+    SERVERS.each(|server| {
+        for _ in 0..10 {
+            let logged = server.log().len();
+            let mut client = begin(&server, "/base/after_much");
+            is_logged(&server, logged, "the response broke off");
+            let (head, mut received) = (client.head(), 0);
+            assert_eq!(client.body(&head, "GET", |block| received += block.len()), End::Truncated);
+            assert_eq!(received, 200_000);
+        }
+    });
+}
+
+#[test]
 fn an_exception_in_close_is_only_logged() {
     SERVERS.each(|server| {
         for (kind, text) in KINDS {

@@ -48,4 +48,5 @@ mod wsgi_body;
 mod wsgi_disconnect;
 mod wsgi_environ;
 mod wsgi_input;
+mod wsgi_length;
 mod wsgi_stream;

@@ -229,6 +229,7 @@ fn what_a_wrapped_file_reads_is_sent_and_not_what_is_behind_it() {
     server.get(&format!("/py/file-wrapper-of-gzip?{}", signals.path())).expect(200, "compressed");
     server.get(&format!("/py/file-wrapper-of-upper-case?{}", signals.path())).expect(200, "TEXT");
     server.get(&format!("/py/file-wrapper-of-replaced-read?{}", signals.path())).expect(200, "TEXT");
+    server.get(&format!("/py/file-wrapper-of-unwritten?{}", signals.path())).expect(200, "TExt");
     assert!(server.get("/py/file-wrapper-without-length").text().contains("Pid:"));
 }
 

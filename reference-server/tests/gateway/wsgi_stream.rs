@@ -1,6 +1,6 @@
 //! WSGI: `stream = true`, bodies that are handed through as they arrive.
 
-use std::fs;
+use std::{fs, io::Write, thread::spawn};
 
 use crate::{
     support::{BothWays, Client, End, Gateway, Server, files::Signals, wait_until},
@@ -146,6 +146,29 @@ fn a_body_that_nobody_reads_is_no_request() {
                 && let Some(head) = client.try_head()
             {
                 assert_eq!(head.status, 404);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_connection_goes_on_behind_a_body_that_nobody_reads() {
+    SERVERS.each(|server| {
+        for length in [10, 100_000, 3_000_000] {
+            for framing in [format!("Content-Length: {length}"), "Transfer-Encoding: chunked".to_owned()] {
+                let mut client = begin(&server, "/py/ignores", &framing);
+                let mut sender = client.sender();
+                let chunked = framing.starts_with('T');
+                let sending = spawn(move || {
+                    let body = "x".repeat(length);
+                    let body = if chunked { chunk(&body) + "0\r\n\r\n" } else { body };
+                    // The answer is on its way before all of it is sent.
+                    sender.write_all(body.as_bytes()).unwrap();
+                    sender.write_all(b"GET /plain/lazy HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+                });
+                client.response().expect(200, "ignored");
+                client.response().expect(404, "x");
+                sending.join().unwrap();
             }
         }
     });
