@@ -91,6 +91,19 @@ impl Listener {
         Ok(Listener { socket: self.socket.try_clone()?, place: self.place.clone() })
     }
 
+    /// Has the kernel show each connection from now on when it is made, whether something was said on it or not: for those
+    /// who are about to stop listening. What is not shown by then would be reset.
+    pub fn show_at_once(&self) {
+        self.show_after(0);
+    }
+
+    /// A kernel that cannot do this does without.
+    fn show_after(&self, seconds: i32) {
+        if self.local_addr().is_some() {
+            let _ = uapi::setsockopt(self.socket.as_raw_fd(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds);
+        }
+    }
+
     /// The path of the unix socket that is listened on.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
@@ -165,9 +178,9 @@ fn bind_port(address: SocketAddr) -> io::Result<Listener> {
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    // A kernel that cannot do this does without.
-    let _ = uapi::setsockopt(socket.as_raw_fd(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &SILENCE);
-    OwnedFd::from(socket).try_into()
+    let listener = Listener::try_from(OwnedFd::from(socket))?;
+    listener.show_after(SILENCE);
+    Ok(listener)
 }
 
 fn bind_path(path: &Path, access: SocketAccess) -> io::Result<Listener> {
@@ -267,5 +280,16 @@ mod tests {
         accepting.ready().await.unwrap();
         assert_eq!(accepting.accept().unwrap().remote, Some(client.local_addr().unwrap()));
         assert!(!accepting.keeps_back());
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_accepted_at_once_if_that_is_asked_for() {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.show_at_once();
+        let accepting = listener.accepting().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        accepting.ready().await.unwrap();
+        assert_eq!(accepting.accept().unwrap().remote, Some(client.local_addr().unwrap()));
     }
 }

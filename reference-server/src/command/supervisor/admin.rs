@@ -101,7 +101,7 @@ impl Supervisor {
     /// Forgets the admin listener at the end: its socket's file goes, unless another process listens there too.
     pub(super) fn stop_admin(&self) {
         if let Some(admin) = self.admin.as_ref().filter(|_| !self.upgrade.shares_sockets()) {
-            admin.socket.remove_file();
+            admin.socket.end();
         }
     }
 }

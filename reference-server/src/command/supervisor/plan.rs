@@ -61,13 +61,13 @@ impl Plan {
     pub(super) fn stop_listening(&mut self, is_shared: bool) {
         self.zygote = None;
         let sockets = std::mem::take(&mut self.sockets);
-        sockets.iter().filter(|_| !is_shared).for_each(|socket| socket.remove_file());
+        sockets.iter().filter(|_| !is_shared).for_each(|socket| socket.end());
     }
 
     /// Stops listening where the plan that takes this one's place does not.
     pub(super) fn replaced_by(self, other: &Plan) {
         let is_kept = |socket: &Rc<Socket>| other.sockets.iter().any(|kept| Rc::ptr_eq(kept, socket));
-        self.sockets.iter().filter(|socket| !is_kept(socket)).for_each(|socket| socket.remove_file());
+        self.sockets.iter().filter(|socket| !is_kept(socket)).for_each(|socket| socket.end());
     }
 }
 

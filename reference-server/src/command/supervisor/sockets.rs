@@ -22,19 +22,23 @@ use super::super::{
 pub(in super::super) struct Socket {
     pub(in super::super) address: String,
     pub(in super::super) listener: Listener,
-    /// Whether the socket's file is this server's to remove.
-    has_file: bool,
+    /// Whether it was opened by this server, or one before it, and nobody else has a use for it.
+    is_ours: bool,
 }
 
 impl Socket {
     pub(super) fn handed_over(address: String, listener: Listener) -> Self {
-        let has_file = address.starts_with("unix:");
-        Socket { address, listener, has_file }
+        let is_ours = !address.starts_with(SYSTEMD) && !address.starts_with(DESCRIPTOR);
+        Socket { address, listener, is_ours }
     }
 
-    /// Removes the socket's file: nobody listens there any more.
-    pub(super) fn remove_file(&self) {
-        if let Some(path) = self.listener.path().filter(|_| self.has_file) {
+    /// Nobody listens there any more but the workers that accept what has come: the socket's file goes.
+    pub(super) fn end(&self) {
+        if !self.is_ours {
+            return;
+        }
+        self.listener.show_at_once();
+        if let Some(path) = self.listener.path() {
             // Whoever was quicker has done the same.
             let _ = fs::remove_file(path);
         }
@@ -62,8 +66,9 @@ pub(super) fn open(options: &ServeOptions, open: &[Rc<Socket>]) -> Result<Vec<Rc
     Ok(sockets)
 }
 
-/// What the address of a socket begins with that systemd has opened.
+/// What the address of a socket begins with that systemd has opened, and of one that was inherited otherwise.
 const SYSTEMD: &str = "systemd:";
+const DESCRIPTOR: &str = "fd://";
 
 /// The sockets that systemd hands over, if it does.
 ///
@@ -75,7 +80,7 @@ pub(super) fn from_systemd() -> Result<Vec<Rc<Socket>>, Failure> {
     let socket = |number| {
         let address = format!("{SYSTEMD}{number}");
         let listener = inherited(number).map_err(|source| not_inherited(&address, source))?;
-        Ok(Rc::new(Socket { address, listener, has_file: false }))
+        Ok(Rc::new(Socket { address, listener, is_ours: false }))
     };
     numbers.into_iter().map(socket).collect()
 }
@@ -93,7 +98,7 @@ pub(super) fn listen(bind: &Bind, options: &ServeOptions) -> Result<Socket, Fail
         Bind::Path(path) => Listener::unix(&absolute(path, options), access).map_err(not_listening)?,
         Bind::Descriptor(number) => inherited(*number).map_err(|source| not_inherited(&address, source))?,
     };
-    Ok(Socket { has_file: matches!(bind, Bind::Path(_)), address, listener })
+    Ok(Socket { is_ours: !matches!(bind, Bind::Descriptor(_)), address, listener })
 }
 
 /// What an address is known by.
