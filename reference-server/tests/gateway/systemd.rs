@@ -85,6 +85,36 @@ fn a_reload_that_fails_is_over_too() {
 }
 
 #[test]
+fn a_reload_before_anybody_serves_is_a_part_of_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = folder.path().join("app.py");
+    // The first worker asks for the reload, and waits for its end.
+    let text = "
+import os, pathlib, signal, time
+once = pathlib.Path(__file__).with_name('once')
+if not once.exists():
+    once.touch()
+    os.kill(os.getppid(), signal.SIGHUP)
+    time.sleep(600)
+def application(environ, start_response):
+    start_response('204 No Content', [])
+    return []
+";
+    fs::write(&app, text).unwrap();
+    let mut systemd = Systemd::new();
+    let gateway = Gateway::new([format!("wsgi:{}:application", app.display())]);
+    let server = gateway.env("NOTIFY_SOCKET", systemd.path()).start();
+    assert!(server.log().contains("reloading"));
+    let mut told = Vec::new();
+    while told.last().is_none_or(|line| line != "STATUS=1 of 1 workers are READY") {
+        told.push(systemd.next());
+    }
+    let reloading = told.iter().any(|line| line == "RELOADING=1");
+    let ready = told.iter().filter(|line| *line == "READY=1").count();
+    assert_eq!((reloading, ready), (false, 1), "{told:?}");
+}
+
+#[test]
 fn the_watchdog_hears_of_it_only_while_somebody_serves() {
     let mut systemd = Systemd::new();
     let gateway = Gateway::new(["processes:application"]).env("NOTIFY_SOCKET", systemd.path());

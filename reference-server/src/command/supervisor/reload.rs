@@ -47,7 +47,7 @@ impl Supervisor {
         if let Some(before) = self.before.take() {
             before.replaced_by(&self.plan);
             self.wanted = self.plan.settings.options.workers;
-            self.systemd.ready();
+            self.systemd.reloaded();
         }
     }
 
@@ -72,7 +72,7 @@ impl Supervisor {
 
     fn reload_failed(&mut self, report: &str) {
         tracing::error!("the reload has failed, and nothing has changed:\n{}", report.trim_end());
-        self.systemd.ready();
+        self.systemd.reloaded();
     }
 
     fn drain_starting(&mut self) {

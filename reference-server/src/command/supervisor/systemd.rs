@@ -14,6 +14,8 @@ pub(super) struct Systemd {
     watchdog: Option<Duration>,
     next_ping: Option<Instant>,
     status: String,
+    /// It was told that somebody serves.
+    is_up: bool,
     /// Another process is the main one now.
     is_dismissed: bool,
 }
@@ -22,21 +24,32 @@ impl Systemd {
     pub(super) fn new() -> Self {
         // Half the time, as sd_watchdog_enabled(3) says.
         let watchdog = sd_notify::watchdog_enabled().map(|time| time / 2);
-        Systemd { watchdog, next_ping: None, status: String::new(), is_dismissed: false }
+        Systemd { watchdog, next_ping: None, status: String::new(), is_up: false, is_dismissed: false }
     }
 
     pub(super) fn ready(&mut self) {
+        self.is_up = true;
         if self.next_ping.is_none() {
             self.next_ping = self.watchdog.map(|_| Instant::now());
         }
         self.notify(&[NotifyState::Ready]);
     }
 
+    /// A reload begins. Before anybody has served, it is a part of the start.
     pub(super) fn reloading(&self) {
+        if !self.is_up {
+            return;
+        }
         let mut state = vec![NotifyState::Reloading];
         // systemd compares this time with that of its own request (Type=notify-reload).
         state.extend(NotifyState::monotonic_usec_now());
         self.notify(&state);
+    }
+
+    pub(super) fn reloaded(&self) {
+        if self.is_up {
+            self.notify(&[NotifyState::Ready]);
+        }
     }
 
     pub(super) fn stopping(&self) {
