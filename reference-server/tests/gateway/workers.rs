@@ -62,14 +62,17 @@ fn the_variables_of_the_supervisor_are_not_those_of_applications() {
 fn connections_that_are_kept_spread_over_the_workers() {
     let server = gateway("4").option("--log-level", "debug").start();
     let workers = serving(&server, 4);
-    let mut clients: Vec<Client> = (0..100).map(|_| server.connect()).collect();
-    let mut served: BTreeMap<u32, usize> = workers.iter().map(|pid| (*pid, 0)).collect();
-    for client in &mut clients {
-        client.send("GET /pid HTTP/1.1\r\nHost: a\r\n\r\n");
-        *served.get_mut(&client.response().text().parse().unwrap()).unwrap() += 1;
-    }
-    // Without sharing the quickest takes nearly all. One that a busy machine keeps from its turn is not waited for.
-    assert!(served.values().all(|count| (10..=50).contains(count)), "{served:?}");
+    // Without sharing the quickest takes nearly all, each time. One that a busy machine keeps from its turn has another.
+    wait_until("equal shares", || {
+        let mut clients: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+        let mut served: BTreeMap<u32, usize> = workers.iter().map(|pid| (*pid, 0)).collect();
+        for client in &mut clients {
+            client.send("GET /pid HTTP/1.1\r\nHost: a\r\n\r\n");
+            *served.get_mut(&client.response().text().parse().unwrap()).unwrap() += 1;
+        }
+        eprintln!("{served:?}");
+        served.values().all(|count| (20..=30).contains(count))
+    });
 }
 
 #[test]
